@@ -1,0 +1,163 @@
+"""How many training samples each class has, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+
+@runtime_checkable
+class _HasArray(Protocol):
+    def __array__(self) -> NDArray[np.generic]: ...
+
+
+CountsLike: TypeAlias = "ClassCounts | Sequence[int] | NDArray[np.generic] | torch.Tensor | _HasArray"
+
+
+class ShotGroups(NamedTuple):
+    """Class indices by how often the class occurs in training."""
+
+    many: NDArray[np.int64]
+    medium: NDArray[np.int64]
+    few: NDArray[np.int64]
+
+
+class ClassCounts:
+    """Training samples per class: n_c for c = 0 .. C-1.
+
+    Args:
+        counts: C non-negative whole numbers as a list, array, tensor or ``ClassCounts``; at least one is positive.
+            A class may have count 0 (it is missing from this split); losses that divide by a count refuse it.
+
+    Raises:
+        TypeError: the counts are not numbers.
+        ValueError: the counts are empty, not one-dimensional, negative, not whole numbers, or all zero.
+
+    Example:
+        >>> counts = ClassCounts([500, 50, 5])
+        >>> counts.imbalance_factor
+        100.0
+        >>> counts.groups().few.tolist()
+        [2]
+    """
+
+    def __init__(self, counts: CountsLike) -> None:
+        self.counts = _whole_numbers(counts)
+        self.counts.setflags(write=False)
+
+    @classmethod
+    def from_targets(cls, targets: ArrayLike | torch.Tensor, num_classes: int | None = None) -> ClassCounts:
+        """Count the labels of a data set.
+
+        Args:
+            targets: (N,) integer labels, 0 <= label < num_classes.
+            num_classes: C; by default the largest label plus one.
+
+        Raises:
+            ValueError: no labels, a label that is not a whole number, negative, or not below ``num_classes``.
+        """
+        labels = np.asarray(targets.detach().cpu() if isinstance(targets, torch.Tensor) else targets)
+        if labels.ndim != 1 or labels.size == 0:
+            raise ValueError(f"targets must be a non-empty list of labels, got shape {labels.shape}")
+        if labels.dtype.kind not in "iu":
+            raise ValueError(f"targets must be integer labels, got {labels.dtype}; convert them with .astype(int)")
+        if labels.min() < 0:
+            raise ValueError(f"targets must be labels from 0 up, got {labels.min()}; drop ignored samples first")
+        if num_classes is not None and labels.max() >= num_classes:
+            raise ValueError(f"target {labels.max()} is out of range for {num_classes} classes; labels start at 0")
+        return cls(np.bincount(labels.astype(np.int64), minlength=num_classes or 0))
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.counts)
+
+    @property
+    def total(self) -> int:
+        """N, the number of samples."""
+        return int(self.counts.sum())
+
+    @property
+    def priors(self) -> NDArray[np.float64]:
+        """(C,) class frequencies pi_c = n_c / N."""
+        return np.asarray(self.counts / self.total, dtype=np.float64)
+
+    @property
+    def imbalance_factor(self) -> float:
+        """Largest count over smallest: max_c n_c / min_c n_c; infinite where a class is missing."""
+        smallest = int(self.counts.min())
+        return int(self.counts.max()) / smallest if smallest else float("inf")
+
+    @property
+    def gini(self) -> float:
+        """Gini coefficient of the counts: 0 when all are equal, towards 1 as one class holds everything.
+
+        sum_i sum_j |n_i - n_j| / (2 C N).
+        """
+        ascending = np.sort(self.counts).astype(np.float64)
+        rank = np.arange(1, len(ascending) + 1)
+        return float(((2 * rank - len(ascending) - 1) * ascending).sum() / (len(ascending) * ascending.sum()))
+
+    def groups(self, many: int = 100, few: int = 20) -> ShotGroups:
+        """Split the classes into many (n_c > ``many``), few (n_c < ``few``) and medium (between, both included).
+
+        Source: Liu et al., "Large-Scale Long-Tailed Recognition in an Open World", CVPR 2019.
+        """
+        if few > many:
+            raise ValueError(f"few={few} must not exceed many={many}: classes between the two are the medium ones")
+        return ShotGroups(
+            many=np.flatnonzero(self.counts > many),
+            medium=np.flatnonzero((self.counts >= few) & (self.counts <= many)),
+            few=np.flatnonzero(self.counts < few),
+        )
+
+    def tensor(self) -> torch.Tensor:
+        """(C,) int64 tensor of the counts, a copy."""
+        return torch.tensor(self.counts, dtype=torch.int64)
+
+    def __array__(self, dtype: np.dtype[np.generic] | None = None, copy: bool | None = None) -> NDArray[np.generic]:
+        return self.counts.astype(dtype or self.counts.dtype)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def __getitem__(self, index: int) -> int:
+        return int(self.counts[index])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.counts.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ClassCounts) and np.array_equal(self.counts, other.counts)
+
+    def __hash__(self) -> int:
+        return hash(self.counts.tobytes())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(str, self.counts[:8].tolist())) + (", ..." if len(self) > 8 else "")
+        return f"ClassCounts([{shown}], num_classes={len(self)}, imbalance_factor={self.imbalance_factor:g})"
+
+
+def _whole_numbers(counts: CountsLike) -> NDArray[np.int64]:
+    given = np.asarray(counts.detach().cpu() if isinstance(counts, torch.Tensor) else counts)
+    if given.ndim != 1 or given.size == 0:
+        raise ValueError(f"class_counts must be a non-empty list with one count per class, got shape {given.shape}")
+    if given.dtype.kind not in "iuf":
+        raise TypeError(f"class_counts must be whole numbers, got {given.dtype}; pass one integer per class")
+    if given.dtype.kind == "f" and not np.array_equal(given, np.floor(given)):
+        odd = int(np.flatnonzero(given != np.floor(given))[0])
+        raise ValueError(
+            f"class_counts must be whole numbers, got {given[odd]} for class {odd}; pass counts, not priors"
+        )
+    if not np.isfinite(given).all():
+        raise ValueError("class_counts must be finite whole numbers, got an infinite one; pass one integer per class")
+    if given.min() < 0:
+        odd = int(np.flatnonzero(given < 0)[0])
+        raise ValueError(f"class_counts must not be negative, got {given[odd]} for class {odd}")
+    if given.max() == 0:
+        raise ValueError("class_counts are all zero; count the training targets with ClassCounts.from_targets")
+    return given.astype(np.int64)
