@@ -1,0 +1,27 @@
+"""Losses for imbalanced classification, each a drop-in for ``torch.nn.CrossEntropyLoss``."""
+
+from tailwise.losses._base import ClassificationLoss, LossOptions
+from tailwise.losses._registry import LOSSES, LossEntry, build_loss, find_loss
+from tailwise.losses.asymmetric import AsymmetricLoss
+from tailwise.losses.balanced_softmax import BalancedSoftmaxLoss
+from tailwise.losses.cross_entropy import CrossEntropyLoss
+from tailwise.losses.focal import FocalLoss
+from tailwise.losses.gppe import GPPELoss
+from tailwise.losses.logit_adjusted import LogitAdjustedLoss
+from tailwise.losses.sgpl import SGPLLoss
+
+__all__ = [
+    "LOSSES",
+    "AsymmetricLoss",
+    "BalancedSoftmaxLoss",
+    "ClassificationLoss",
+    "CrossEntropyLoss",
+    "FocalLoss",
+    "GPPELoss",
+    "LogitAdjustedLoss",
+    "LossEntry",
+    "LossOptions",
+    "SGPLLoss",
+    "build_loss",
+    "find_loss",
+]

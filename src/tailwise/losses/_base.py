@@ -1,0 +1,217 @@
+"""The contract every classification loss keeps, so that a loss's own file holds only its formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import Self, Unpack
+
+from tailwise.counts import ClassCounts, CountsLike
+
+Reduction = Literal["mean", "sum", "none"]
+
+
+class SharedOptions(TypedDict, total=False):
+    """Keyword arguments that every loss takes, as in ``torch.nn.CrossEntropyLoss``.
+
+    weight: (C,) factor of each class's term; default none.
+    ignore_index: hard target whose samples count for nothing; default -100.
+    reduction: "mean" (hard targets: divided by the sum of the targets' weights, soft targets: by B), "sum" or "none".
+    """
+
+    weight: Tensor | Sequence[float] | None
+    ignore_index: int
+    reduction: Reduction
+
+
+class LossOptions(SharedOptions, total=False):
+    """``SharedOptions``, and label smoothing for the losses that do not set a value of their own.
+
+    label_smoothing: eps in [0, 1]: the target becomes (1 - eps) * target + eps / C; default 0.
+    """
+
+    label_smoothing: float
+
+
+OPTION_NAMES = ("weight", "ignore_index", "label_smoothing", "reduction")
+
+
+class ClassificationLoss(nn.Module):
+    """A loss of the form ``sum_j q_j * term_j`` of class log-probabilities, q the (smoothed) target distribution.
+
+    A subclass gives its formula in ``target_term``; where the published loss treats the classes a sample does not
+    belong to in another way, also in ``other_term``; where it changes the logits first, in ``adjusted``. Both terms are
+    elementwise in the log-probability, which makes a hard target cost O(B) beyond one log-softmax.
+
+    ``class_counts`` is an int64 buffer, which ``.half()`` and ``.to(bfloat16)`` leave exact; constants computed from it
+    are rebuilt in ``derive`` after every move or load.
+
+    Args:
+        class_counts: (C,) training counts, where the loss depends on them.
+        **options: see ``LossOptions``.
+
+    Raises:
+        ValueError: an option is out of its range, or ``weight`` and ``class_counts`` disagree about C.
+    """
+
+    weight: Tensor | None
+    class_counts: Tensor | None
+
+    def __init__(self, class_counts: CountsLike | None = None, **options: Unpack[LossOptions]) -> None:
+        super().__init__()
+        unknown = set(options) - set(OPTION_NAMES)
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no argument {', '.join(sorted(unknown))}")
+        weight = options.get("weight")
+        self.register_buffer("weight", None if weight is None else per_class_factors("weight", weight))
+        self.register_buffer("class_counts", None if class_counts is None else ClassCounts(class_counts).tensor())
+        self.ignore_index = options.get("ignore_index", -100)
+        self.label_smoothing = float(options.get("label_smoothing", 0.0))
+        self.reduction: Reduction = options.get("reduction", "mean")
+        if not 0.0 <= self.label_smoothing <= 1.0:
+            raise ValueError(f"label_smoothing must be from 0 to 1, got {self.label_smoothing}")
+        if self.reduction not in ("mean", "sum", "none"):
+            raise ValueError(f'reduction must be "mean", "sum" or "none", got {self.reduction!r}')
+
+    def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
+        """Loss of samples of class ``label`` whose class has log-probability ``log_p``; shapes broadcast."""
+        raise TypeError(f"{type(self).__name__} gives no formula: override target_term")
+
+    def other_term(self, log_p: Tensor, label: Tensor) -> Tensor:
+        """The same for a class the sample does not belong to but smoothing gives weight; by default no different."""
+        return self.target_term(log_p, label)
+
+    def adjusted(self, logits: Tensor) -> Tensor:
+        """The logits that the softmax sees."""
+        return logits
+
+    def derive(self) -> None:
+        """Recompute the per-class constants that follow from ``class_counts``."""
+
+    def match_classes(self, num_classes: int, device: torch.device) -> None:
+        """Refuse logits with another number of classes than the buffers have."""
+        for name, buffer in self._buffers.items():
+            if buffer is not None and buffer.shape != (num_classes,):
+                raise ValueError(
+                    f"logits have {num_classes} classes but {name} of {type(self).__name__} has {len(buffer)}: "
+                    "give one entry per column of the logits"
+                )
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss.
+
+        Args:
+            logits: (B, C), floating; half precision is computed in float32.
+            target: (B,) class indices, or (B, C) class probabilities (mixup, CutMix, label smoothing from anywhere).
+
+        Returns:
+            A scalar, or (B,) with ``reduction="none"`` (0 where ignored). A batch without a valid sample gives 0.
+
+        Raises:
+            ValueError: the shapes or types do not fit together.
+            IndexError: a class index is not in 0 .. C-1 and not ``ignore_index``.
+        """
+        _check_shapes(logits, target)
+        self.match_classes(logits.shape[1], logits.device)
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        log_prob = F.log_softmax(self.adjusted(logits), dim=1)
+        weight = None if self.weight is None else self.weight.to(log_prob)
+        if target.is_floating_point():
+            loss = self._of_soft_target(log_prob, target.to(log_prob.dtype), weight)
+            share: Tensor | None = None
+        else:
+            loss, share = self._of_hard_target(log_prob, target.long(), weight)
+        if self.reduction == "none":
+            return loss
+        if self.reduction == "sum":
+            return loss.sum()
+        divisor = max(len(loss), 1) if share is None else share.sum().clamp_min(torch.finfo(loss.dtype).tiny)
+        return loss.sum() / divisor
+
+    def _of_hard_target(self, log_prob: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Loss of each sample, and the weight it has in the mean."""
+        valid = target != self.ignore_index
+        label = target.masked_fill(~valid, 0)
+        log_p = -F.nll_loss(log_prob, target, ignore_index=self.ignore_index, reduction="none")
+        loss = self.target_term(log_p, label)
+        share = valid.to(loss.dtype)
+        if weight is not None:
+            loss = loss * weight[label]
+            share = share * weight[label]
+        if self.label_smoothing > 0:
+            other = self._other_terms(log_prob, weight)
+            own = other.gather(1, label.unsqueeze(1)).squeeze(1)
+            eps, num_classes = self.label_smoothing, log_prob.shape[1]
+            loss = (1 - eps + eps / num_classes) * loss + eps / num_classes * (other.sum(dim=1) - own)
+        return loss.masked_fill(~valid, 0.0), share
+
+    def _of_soft_target(self, log_prob: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """Loss of each sample: the loss of every class, mixed as the target mixes them."""
+        per_class = self.target_term(log_prob, torch.arange(log_prob.shape[1], device=log_prob.device))
+        if weight is not None:
+            per_class = per_class * weight
+        if self.label_smoothing == 0:
+            return (target * per_class).sum(dim=1)
+        other = self._other_terms(log_prob, weight)
+        eps, num_classes = self.label_smoothing, log_prob.shape[1]
+        per_class = (1 - eps + eps / num_classes) * per_class - eps / num_classes * other
+        return (target * per_class).sum(dim=1) + eps / num_classes * other.sum(dim=1)
+
+    def _other_terms(self, log_prob: Tensor, weight: Tensor | None) -> Tensor:
+        other = self.other_term(log_prob, torch.arange(log_prob.shape[1], device=log_prob.device))
+        return other if weight is None else other * weight
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.derive()
+        return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.derive()
+
+
+def per_class_factors(name: str, factors: Tensor | Sequence[float]) -> Tensor:
+    """(C,) finite, non-negative floating tensor from a list or tensor."""
+    given = torch.as_tensor(factors)
+    if given.ndim != 1 or given.is_complex() or given.dtype == torch.bool:
+        raise ValueError(f"{name} must be one number per class, got {given.dtype} of shape {tuple(given.shape)}")
+    if not given.is_floating_point():
+        given = given.float()
+    if not (given.isfinite() & (given >= 0)).all():
+        raise ValueError(f"{name} must be finite and not negative, got {given.tolist()}")
+    return given
+
+
+def one_minus_exp(log_p: Tensor) -> Tensor:
+    """1 - p from log p: exact near p = 1, at least machine epsilon, so that no power of it has an infinite slope."""
+    return (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).eps)
+
+
+def double_precision(class_counts: Tensor) -> Tensor:
+    """The counts as floats of the best precision that their device has (MPS has no float64)."""
+    return class_counts.to(torch.float32 if class_counts.device.type == "mps" else torch.float64)
+
+
+def _check_shapes(logits: Tensor, target: Tensor) -> None:
+    if logits.ndim != 2 or not logits.is_floating_point():
+        raise ValueError(
+            f"logits must be floating of shape (B, C), got {logits.dtype} of shape {tuple(logits.shape)}; "
+            "flatten further dimensions into B"
+        )
+    if target.is_floating_point():
+        if target.shape != logits.shape:
+            raise ValueError(
+                f"class probabilities must have the shape of the logits, {tuple(logits.shape)}, "
+                f"got {tuple(target.shape)}; class indices must be int64"
+            )
+    elif target.ndim != 1 or len(target) != len(logits) or target.dtype == torch.bool:
+        raise ValueError(
+            f"target must be class indices of shape ({len(logits)},), got {target.dtype} of shape "
+            f"{tuple(target.shape)}; give one-hot targets as floats"
+        )

@@ -1,0 +1,62 @@
+"""Logit-adjusted loss: the class prior is added to the logits while training."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from typing_extensions import Unpack
+
+from tailwise.counts import CountsLike
+from tailwise.losses._base import ClassificationLoss, LossOptions, double_precision
+from tailwise.losses._registry import register_loss
+
+
+@register_loss(
+    "logit_adjusted",
+    "la",
+    paper="Menon et al., Long-tail learning via logit adjustment, ICLR 2021",
+    adjust_at_test="no: the adjustment is trained in",
+)
+class LogitAdjustedLoss(ClassificationLoss):
+    """Logit-adjusted softmax cross entropy.
+
+        L = -log softmax(z + tau * log pi)_y,   pi_c = n_c / N
+
+    Predict with the plain logits z. With tau = 1 this is balanced softmax.
+
+    Args:
+        class_counts: (C,) training counts n_c, all positive.
+        tau: strength; 0 is cross entropy.
+        **options: see ``LossOptions``.
+
+    Raises:
+        ValueError: a class has count 0, whose log prior would be infinite.
+
+    Source: Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, equation 10.
+    """
+
+    log_prior: Tensor
+
+    def __init__(self, class_counts: CountsLike, tau: float = 1.0, **options: Unpack[LossOptions]) -> None:
+        super().__init__(class_counts, **options)
+        assert self.class_counts is not None
+        if (self.class_counts == 0).any():
+            missing = int((self.class_counts == 0).nonzero()[0])
+            raise ValueError(
+                f"class {missing} has count 0, so its log prior is infinite; leave the class out or count it as 1"
+            )
+        self.tau = tau
+        self.derive()
+
+    def derive(self) -> None:
+        """log pi_c."""
+        assert self.class_counts is not None
+        counts = double_precision(self.class_counts)
+        self.log_prior = (counts / counts.sum()).log()
+
+    def adjusted(self, logits: Tensor) -> Tensor:
+        """Z + tau * log pi."""
+        return logits + self.tau * self.log_prior.to(logits)
+
+    def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
+        """-log p_y of the adjusted logits."""
+        return -log_p

@@ -1,0 +1,122 @@
+"""Every registered loss once more, as slow plain arithmetic, for the suite that holds them all to their contract."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """One setting of one loss.
+
+    naive: (logits of one sample, its class, counts) -> its loss, in plain floats.
+    """
+
+    name: str
+    naive: Callable[[list[float], int, list[int]], float]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        settings = ",".join(f"{key}={value}" for key, value in self.arguments.items())
+        return f"{self.name}({settings})"
+
+
+def softmax(logits: list[float]) -> list[float]:
+    top = max(logits)
+    exps = [math.exp(z - top) for z in logits]
+    return [e / sum(exps) for e in exps]
+
+
+def cross_entropy(logits: list[float], y: int, counts: list[int]) -> float:
+    return -math.log(softmax(logits)[y])
+
+
+def focal(gamma: float, alpha: list[float] | None = None) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        p = softmax(logits)[y]
+        return -(1.0 if alpha is None else alpha[y]) * (1 - p) ** gamma * math.log(p)
+
+    return naive
+
+
+def asymmetric(gamma_pos: float, gamma_neg: float, eps: float) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        total = 0.0
+        for j, p in enumerate(softmax(logits)):
+            q = eps / len(logits) + (1 - eps if j == y else 0.0)
+            factor = (1 - p) ** gamma_pos if j == y else p**gamma_neg
+            total -= q * factor * math.log(p)
+        return total
+
+    return naive
+
+
+def logit_adjusted(tau: float) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        weighted = [(n / sum(counts)) ** tau * math.exp(z) for z, n in zip(logits, counts, strict=True)]
+        return -math.log(weighted[y] / sum(weighted))
+
+    return naive
+
+
+def gppe(alpha: float, beta: float, margin: float, majority: list[int] | None = None) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        p = softmax(logits)[y]
+        in_majority = counts[y] > sum(counts) / len(counts) if majority is None else y in majority
+        if not in_majority:
+            return -math.log(p)
+        return -((1 - p) ** (alpha * (1 - p) + beta)) * math.log(min(p + margin, 1.0))
+
+    return naive
+
+
+def sgpl(alpha: float, beta: float, margin: float, eps: float, released: bool = False) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        k = (counts[y] - min(counts)) / (max(counts) - min(counts))
+        k = float(int(k)) if released else k
+        total = 0.0
+        for j, p in enumerate(softmax(logits)):
+            q = eps / len(logits) + (1 - eps if j == y else 0.0)
+            if j == y:
+                total -= q * (1 - p) ** ((alpha * (1 - p) + beta) * k) * math.log(min(p + k * margin, 1.0))
+            else:
+                total -= q * math.log(p)
+        return total
+
+    return naive
+
+
+CASES = [
+    LossCase("cross_entropy", cross_entropy),
+    LossCase("focal", focal(2.0)),
+    LossCase("focal", focal(0.5, [1.0, 0.5, 2.0, 0.25, 3.0]), {"gamma": 0.5, "alpha": [1.0, 0.5, 2.0, 0.25, 3.0]}),
+    LossCase("asl", asymmetric(0, 4, 0.1)),
+    LossCase("asl", asymmetric(1, 2, 0.0), {"gamma_pos": 1.0, "gamma_neg": 2.0, "label_smoothing": 0.0}),
+    LossCase("balanced_softmax", logit_adjusted(1.0)),
+    LossCase("logit_adjusted", logit_adjusted(1.5), {"tau": 1.5}),
+    LossCase("gppe", gppe(-2, 6, 0.05)),
+    LossCase("gppe", gppe(-1, 0, 0.0, [1, 3]), {"majority_classes": [1, 3], "alpha": -1.0, "beta": 0.0, "margin": 0.0}),
+    LossCase("sgpl", sgpl(-2, 6, 0.05, 0.1)),
+    LossCase("sgpl", sgpl(-2, 6, 0.05, 0.1, released=True), {"variant": "released"}),
+]
+
+
+def problem(
+    classes: int = 5, batch: int = 12, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> tuple[Tensor, Tensor]:
+    """Random logits, and targets from which the last class is missing."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(batch, classes, generator=generator, dtype=torch.float64).to(dtype)
+    return logits, torch.randint(0, classes - 1, (batch,), generator=generator)
+
+
+def counts_for(classes: int) -> list[int]:
+    """Long-tailed counts, in no order of frequency."""
+    return [1 + (c * 37) % 100 if c % 3 else 200 - c % 97 for c in range(classes)]

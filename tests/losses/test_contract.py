@@ -1,0 +1,312 @@
+"""What every registered loss promises, tested for each of them: a new loss is covered once it has a case."""
+
+from __future__ import annotations
+
+import copy
+import io
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from loss_cases import CASES, LossCase, counts_for, problem
+from tailwise.losses import LOSSES, ClassificationLoss, build_loss
+
+every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+one_of_each = pytest.mark.parametrize("name", sorted(LOSSES))
+
+
+def build(case: LossCase, classes: int = 5, **options: Any) -> ClassificationLoss:
+    return build_loss(case.name, counts_for(classes), **{**case.arguments, **options})
+
+
+def value_and_grad(loss: ClassificationLoss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    logits = logits.detach().clone().requires_grad_()
+    value = loss(logits, target)
+    (grad,) = torch.autograd.grad(value.sum(), logits)
+    return value.detach(), grad
+
+
+def one_hot(target: Tensor, classes: int) -> Tensor:
+    return torch.nn.functional.one_hot(target, classes).double()
+
+
+def test_every_registered_loss_has_a_case() -> None:
+    assert {case.name for case in CASES} == set(LOSSES)
+
+
+@every_loss
+def test_equals_the_formula_in_plain_arithmetic(case: LossCase) -> None:
+    logits, target = problem()
+    expected = [case.naive(z, y, counts_for(5)) for z, y in zip(logits.tolist(), target.tolist(), strict=True)]
+    actual = build(case, reduction="none")(logits, target)
+    torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+@every_loss
+@pytest.mark.parametrize("smoothing", [None, 0.2])
+def test_gradient_passes_gradcheck_for_hard_and_soft_targets(case: LossCase, smoothing: float | None) -> None:
+    loss = build(case, **({} if smoothing is None else {"label_smoothing": smoothing}))
+    logits, target = problem()
+    logits.requires_grad_()
+    soft = torch.softmax(torch.randn(12, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), dim=1)
+    assert torch.autograd.gradcheck(lambda z: loss(z, target), (logits,))
+    assert torch.autograd.gradcheck(lambda z: loss(z, soft), (logits,))
+
+
+@every_loss
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_one_hot_target_equals_class_index(case: LossCase, smoothing: float) -> None:
+    loss = build(case, label_smoothing=smoothing)
+    logits, target = problem()
+    hard, hard_grad = value_and_grad(loss, logits, target)
+    soft, soft_grad = value_and_grad(loss, logits, one_hot(target, 5))
+    torch.testing.assert_close(soft, hard)
+    torch.testing.assert_close(soft_grad, hard_grad)
+
+
+@every_loss
+def test_loss_of_mixed_labels_is_the_mix_of_their_losses(case: LossCase) -> None:
+    loss = build(case, reduction="none")
+    logits, first = problem(seed=0)
+    second = problem(seed=7)[1]
+    mixed = loss(logits, 0.3 * one_hot(first, 5) + 0.7 * one_hot(second, 5))
+    torch.testing.assert_close(mixed, 0.3 * loss(logits, first) + 0.7 * loss(logits, second))
+
+
+@every_loss
+def test_ignored_samples_change_neither_loss_nor_gradient(case: LossCase) -> None:
+    logits, target = problem()
+    for ignore_index in (-100, 3):
+        marked = target.clone()
+        marked[::3] = ignore_index
+        kept = marked != ignore_index
+        loss = build(case, ignore_index=ignore_index)
+        value, grad = value_and_grad(loss, logits, marked)
+        expected, expected_grad = value_and_grad(loss, logits[kept], marked[kept])
+        torch.testing.assert_close(value, expected)
+        torch.testing.assert_close(grad[kept], expected_grad)
+        assert (grad[~kept] == 0).all()
+        assert (build(case, ignore_index=ignore_index, reduction="none")(logits, marked)[~kept] == 0).all()
+
+
+@every_loss
+def test_batch_of_ignored_samples_gives_zero(case: LossCase) -> None:
+    logits, _ = problem()
+    value, grad = value_and_grad(build(case), logits, torch.full((12,), -100))
+    assert value == 0
+    assert (grad == 0).all()
+
+
+@every_loss
+def test_empty_batch_gives_zero(case: LossCase) -> None:
+    assert build(case)(torch.zeros(0, 5), torch.zeros(0, dtype=torch.long)) == 0
+
+
+@every_loss
+def test_weight_gives_the_weighted_mean(case: LossCase) -> None:
+    weight = torch.tensor([0.2, 1.0, 3.0, 0.5, 2.0], dtype=torch.float64)
+    logits, target = problem()
+    per_sample = build(case, label_smoothing=0.0, reduction="none")(logits, target)
+    weighted = build(case, label_smoothing=0.0, weight=weight)(logits, target)
+    torch.testing.assert_close(weighted, (weight[target] * per_sample).sum() / weight[target].sum())
+
+
+@every_loss
+def test_weight_scales_each_class_of_a_soft_target(case: LossCase) -> None:
+    weight = torch.tensor([0.2, 1.0, 3.0, 0.5, 2.0], dtype=torch.float64)
+    logits, _ = problem()
+    soft = torch.softmax(torch.randn(12, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), dim=1)
+    expected = build(case, label_smoothing=0.0)(logits, soft * weight)
+    torch.testing.assert_close(build(case, label_smoothing=0.0, weight=weight)(logits, soft), expected)
+
+
+@every_loss
+def test_reductions_agree(case: LossCase) -> None:
+    logits, target = problem()
+    each = build(case, reduction="none")(logits, target)
+    assert each.shape == (12,)
+    torch.testing.assert_close(build(case, reduction="sum")(logits, target), each.sum())
+    torch.testing.assert_close(build(case, reduction="mean")(logits, target), each.mean())
+
+
+@every_loss
+def test_adding_a_constant_to_all_logits_changes_nothing(case: LossCase) -> None:
+    loss = build(case)
+    logits, target = problem()
+    value, grad = value_and_grad(loss, logits, target)
+    torch.testing.assert_close(loss(logits + 17.5, target), value)
+    torch.testing.assert_close(grad.sum(dim=1), torch.zeros(12, dtype=torch.float64))
+
+
+@every_loss
+def test_renaming_the_classes_renames_the_gradient(case: LossCase) -> None:
+    order = torch.tensor([3, 0, 4, 2, 1])
+    place = order.argsort()
+    renamed = dict(case.arguments)
+    if "majority_classes" in renamed:
+        renamed["majority_classes"] = [int(place[c]) for c in renamed["majority_classes"]]
+    if "alpha" in renamed and isinstance(renamed["alpha"], list):
+        renamed["alpha"] = [renamed["alpha"][c] for c in order]
+    logits, target = problem()
+    value, grad = value_and_grad(build(case), logits, target)
+    counts = [counts_for(5)[c] for c in order]
+    other = build_loss(case.name, counts, **renamed)
+    other_value, other_grad = value_and_grad(other, logits[:, order], place[target])
+    torch.testing.assert_close(other_value, value)
+    torch.testing.assert_close(other_grad, grad[:, order])
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_logits_are_computed_in_float32(case: LossCase, dtype: torch.dtype) -> None:
+    loss = build(case)
+    logits, target = problem(dtype=dtype)
+    value, grad = value_and_grad(loss, logits, target)
+    expected, expected_grad = value_and_grad(loss, logits.float(), target)
+    assert value.dtype == torch.float32
+    assert grad.dtype == dtype
+    assert torch.equal(value, expected)
+    torch.testing.assert_close(grad, expected_grad.to(dtype))
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+def test_autocast_costs_no_precision(case: LossCase, dtype: torch.dtype, soft: bool) -> None:
+    loss = build(case)
+    logits, target = problem(dtype=torch.float32)
+    if soft:
+        target = one_hot(target, 5).float()
+    with torch.autocast("cpu", dtype=dtype):
+        value, grad = value_and_grad(loss, logits, target)
+    expected, expected_grad = value_and_grad(loss, logits, target)
+    assert value.dtype == torch.float32
+    assert torch.equal(value, expected)
+    assert torch.equal(grad, expected_grad)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_logits_of_ten_thousand_stay_finite(case: LossCase, dtype: torch.dtype, soft: bool, smoothing: float) -> None:
+    logits = torch.full((10, 5), -1e4, dtype=dtype)
+    logits[torch.arange(10), torch.arange(10) % 5] = 1e4
+    target = torch.tensor([0, 1, 2, 3, 4, 1, 2, 3, 4, 0])  # five samples surely right, five surely wrong
+    if soft:
+        target = one_hot(target, 5).to(dtype)
+    value, grad = value_and_grad(build(case, label_smoothing=smoothing), logits, target)
+    assert value.isfinite()
+    assert grad.isfinite().all()
+
+
+@every_loss
+def test_sample_exactly_at_probability_one_has_a_finite_gradient(case: LossCase) -> None:
+    for top in (8.0, 15.0, 17.0, 40.0, 200.0):
+        logits = torch.tensor([[top, 0.0, 0.0, 0.0, 0.0], [0.0, top, 0.0, 0.0, 0.0]])
+        value, grad = value_and_grad(build(case), logits, torch.tensor([0, 1]))
+        assert value.isfinite()
+        assert grad.isfinite().all()
+
+
+@one_of_each
+@pytest.mark.parametrize("classes", [2, 10_000])
+def test_works_from_two_to_ten_thousand_classes(name: str, classes: int) -> None:
+    case = next(case for case in CASES if case.name == name)
+    loss = build(case, classes, reduction="none")
+    logits, _ = problem(classes, batch=3)
+    target = torch.tensor([0, classes - 1, classes // 2])
+    expected = [case.naive(z, y, counts_for(classes)) for z, y in zip(logits.tolist(), target.tolist(), strict=True)]
+    torch.testing.assert_close(loss(logits, target), torch.tensor(expected, dtype=torch.float64))
+
+
+@every_loss
+def test_torch_compile_traces_it_in_one_graph(case: LossCase) -> None:
+    torch._dynamo.reset()
+    loss = build(case)
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    logits, target = problem()
+    for given in (target, one_hot(target, 5)):
+        value, grad = value_and_grad(loss, logits, given)
+        compiled_value, compiled_grad = value_and_grad(compiled, logits, given)
+        torch.testing.assert_close(compiled_value, value)
+        torch.testing.assert_close(compiled_grad, grad)
+
+
+@every_loss
+def test_state_dict_round_trip_restores_the_loss(case: LossCase) -> None:
+    logits, target = problem()
+    loss = build(case, weight=torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0], dtype=torch.float64))
+    uniform = [10] * 5
+    other = build_loss(case.name, uniform, weight=torch.ones(5, dtype=torch.float64), **case.arguments)
+    assert other(logits, target) != loss(logits, target)
+    other.load_state_dict(loss.state_dict())
+    assert other(logits, target) == loss(logits, target)
+
+
+@every_loss
+def test_copies_and_files_of_the_loss_compute_the_same(case: LossCase) -> None:
+    logits, target = problem()
+    loss = build(case)
+    expected = loss(logits, target)
+    file = io.BytesIO()
+    torch.save(loss, file)
+    file.seek(0)
+    assert copy.deepcopy(loss)(logits, target) == expected
+    assert torch.load(file, weights_only=False)(logits, target) == expected
+
+
+@every_loss
+def test_casting_the_module_to_half_keeps_its_constants_exact(case: LossCase) -> None:
+    logits, target = problem()
+    loss = build(case)
+    expected = loss(logits, target)
+    assert loss.to(torch.bfloat16)(logits, target) == expected
+
+
+@every_loss
+def test_logits_with_another_number_of_classes_are_refused(case: LossCase) -> None:
+    loss = build(case, weight=[1.0] * 5)
+    with pytest.raises(ValueError, match=r"logits have 6 classes but (weight|class_counts|alpha) .* has 5"):
+        loss(torch.zeros(2, 6), torch.tensor([0, 1]))
+
+
+@every_loss
+def test_class_index_out_of_range_is_refused(case: LossCase) -> None:
+    with pytest.raises(IndexError, match="Target 5 is out of bounds"):
+        build(case)(torch.zeros(2, 5), torch.tensor([0, 5]))
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "message"),
+    [
+        (torch.zeros(5), torch.tensor([0]), r"logits must be floating of shape \(B, C\)"),
+        (torch.zeros(2, 5, dtype=torch.long), torch.tensor([0, 1]), "logits must be floating"),
+        (torch.zeros(2, 5), torch.tensor([0, 1, 2]), r"class indices of shape \(2,\)"),
+        (torch.zeros(2, 5), torch.zeros(2, 5, dtype=torch.long), "give one-hot targets as floats"),
+        (torch.zeros(2, 5), torch.zeros(2, 4), "must have the shape of the logits"),
+        (torch.zeros(2, 5), torch.tensor([True, False]), "class indices"),
+    ],
+)
+def test_wrong_shapes_and_types_are_named(logits: Tensor, target: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build_loss("cross_entropy")(logits, target)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reduction": "average"}, 'reduction must be "mean", "sum" or "none"'),
+        ({"label_smoothing": 1.5}, "label_smoothing must be from 0 to 1"),
+        ({"weight": [[1.0, 2.0]]}, "weight must be one number per class"),
+        ({"weight": [1.0, float("nan")]}, "weight must be finite"),
+        ({"weight": [1.0, -1.0]}, "not negative"),
+        ({"gama": 2.0}, "no argument 'gama'; it takes"),
+    ],
+)
+@one_of_each
+def test_wrong_options_are_named(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build_loss(name, [3, 2], **options)

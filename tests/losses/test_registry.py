@@ -1,0 +1,41 @@
+"""The registry finds, describes and builds losses."""
+
+from __future__ import annotations
+
+import pytest
+
+from tailwise.losses import LOSSES, BalancedSoftmaxLoss, CrossEntropyLoss, build_loss, find_loss
+
+
+def test_aliases_find_the_same_loss() -> None:
+    assert find_loss("ce") is find_loss("cross_entropy")
+    assert isinstance(build_loss("bs", [2, 1]), BalancedSoftmaxLoss)
+
+
+def test_counts_are_handed_only_to_losses_that_take_them() -> None:
+    assert isinstance(build_loss("ce", [2, 1]), CrossEntropyLoss)
+    assert {name: entry.counts for name, entry in LOSSES.items()} == {
+        "asl": "-",
+        "balanced_softmax": "needed",
+        "cross_entropy": "-",
+        "focal": "-",
+        "gppe": "optional",
+        "logit_adjusted": "needed",
+        "sgpl": "needed",
+    }
+
+
+@pytest.mark.parametrize(("name", "hint"), [("focall", "did you mean 'focal'"), ("zzz", "there are asl")])
+def test_unknown_name_gets_a_hint(name: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=f"no loss is named '{name}': {hint}"):
+        find_loss(name)
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_every_docstring_gives_formula_arguments_errors_and_source(name: str) -> None:
+    doc = LOSSES[name].cls.__doc__ or ""
+    assert "L = " in doc
+    assert "Args:" in doc
+    assert name == "cross_entropy" or "Source:" in doc
+    own = [key for key in LOSSES[name].arguments if key not in ("weight", "ignore_index", "reduction")]
+    assert all(f"{key}:" in doc for key in own if key != "label_smoothing" or name in ("asl", "sgpl"))
