@@ -1,0 +1,1 @@
+"""Data sets in memory: sources, and the profiles that make them imbalanced."""

@@ -1,0 +1,46 @@
+"""The data sets a recipe can name, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, TypeAlias, get_args
+
+from pydantic import Field
+
+from tailwise.data.sources.base import SourceModel, Split
+from tailwise.data.sources.csv import CSV
+from tailwise.data.sources.digits import Digits
+from tailwise.data.sources.fashion_mnist import FashionMNIST
+from tailwise.data.sources.gppe_mnist import GPPEMNIST
+from tailwise.data.sources.htru2 import HTRU2
+from tailwise.data.sources.image_folder import ImageFolder
+from tailwise.data.sources.mnist import MNIST
+from tailwise.data.sources.npz import Npz
+from tailwise.data.sources.parquet import Parquet
+
+__all__ = [
+    "CSV",
+    "GPPEMNIST",
+    "HTRU2",
+    "MNIST",
+    "SOURCES",
+    "Digits",
+    "FashionMNIST",
+    "ImageFolder",
+    "Npz",
+    "Parquet",
+    "Source",
+    "SourceModel",
+    "Split",
+]
+
+Source: TypeAlias = Annotated[
+    Digits | MNIST | FashionMNIST | GPPEMNIST | HTRU2 | Npz | Parquet | CSV | ImageFolder,
+    Field(discriminator="name"),
+]
+
+SOURCES: Mapping[str, type[SourceModel]] = MappingProxyType(
+    {source.model_fields["name"].default: source for source in get_args(get_args(Source)[0])}
+)
+"""Every source by its name in recipes; ``summary`` and ``layout`` describe it."""

@@ -1,0 +1,160 @@
+"""What every source is: the contract, how files are found, and the split of data that come without one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from tailwise.counts import ClassCounts
+from tailwise.data.arrays import Arrays
+from tailwise.data.profiles import subset_indices
+from tailwise.errors import InputError
+
+Split: TypeAlias = Literal["train", "test"]
+
+
+class SourceModel(BaseModel, ABC):
+    """A data set as a recipe names it; its options are the fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    summary: ClassVar[str]
+    """What the data set is, in one line."""
+    layout: ClassVar[str]
+    """The files it reads: relative to the data root, or named by its own fields."""
+
+    @abstractmethod
+    def load(self, root: Path | None, split: Split) -> Arrays:
+        """Read one split.
+
+        Args:
+            root: the folder of data sets (``--data-root``, ``TAILWISE_DATA``), None where there is none.
+            split: ``train`` or ``test``.
+
+        Raises:
+            InputError: a file is missing or cannot be used; the message names it.
+        """
+
+
+@dataclass(frozen=True)
+class Table:
+    """A labelled file whose inputs are read only for the rows that are wanted.
+
+    Args:
+        labels: (N,) integers or strings, as in the file.
+        inputs: from ascending rows (M,) to their inputs, as :class:`Arrays` wants them.
+        class_names: C names in the order of the classes; by default the labels that occur, sorted.
+        columns: F names of the features, where they have names.
+    """
+
+    labels: NDArray[Any]
+    inputs: Callable[[NDArray[np.int64]], NDArray[Any]]
+    class_names: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
+
+
+class UserSource(SourceModel):
+    """Files of the user's own: a training file and, unless the training data are to be split, a test file."""
+
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    split_seed: Annotated[int, Field(ge=0)] = 0
+
+    @abstractmethod
+    def paths(self, root: Path | None) -> tuple[Path, Path | None]:
+        """Where the training and the test data are; None for test data to be split off the training data."""
+
+    @abstractmethod
+    def read(self, path: Path, train: Table | None) -> Table:
+        """Read what is at ``path``; ``train`` is the training table when this is the test data."""
+
+    def load(self, root: Path | None, split: Split) -> Arrays:
+        """Read one split; the classes are those of the training data."""
+        path, test_path = self.paths(root)
+        table = self.read(path, None)
+        class_names = table.class_names or tuple(str(label) for label in np.unique(table.labels))
+        if split == "test" and test_path is not None:
+            path, table = test_path, self.read(test_path, table)
+        targets = _encode(table.labels, class_names, path)
+        rows = np.arange(len(targets))
+        if test_path is None:
+            rows = split_rows(targets, split, self.test_fraction, self.split_seed)
+        return arrays(path, table.inputs(rows), targets[rows], class_names)
+
+
+def arrays(path: Path, inputs: NDArray[Any], targets: NDArray[np.int64], class_names: tuple[str, ...]) -> Arrays:
+    """``Arrays`` whose errors name the file they come from."""
+    try:
+        return Arrays(inputs, targets, class_names)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def locate(path: Path, root: Path | None) -> Path:
+    """The existing file or folder a user means by ``path``: as given, else under the data root; ``~`` is expanded.
+
+    Raises:
+        InputError: neither exists.
+    """
+    candidates = [path.expanduser()]
+    if root is not None:
+        candidates.append(root.expanduser() / candidates[0])
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    tried = " or ".join(str(candidate.absolute()) for candidate in dict.fromkeys(candidates))
+    raise InputError(f"there is no {tried}; correct the path, or set --data-root or TAILWISE_DATA to its folder")
+
+
+def find_under(root: Path | None, *relative: str) -> Path | None:
+    """The first of the ``relative`` files that exists under the data root."""
+    if root is None:
+        return None
+    return next((path for path in map(root.expanduser().joinpath, relative) if path.is_file()), None)
+
+
+def expected_at(root: Path | None, relative: str) -> str:
+    """Where a missing file belongs, as the end of a message that asks for it."""
+    if root is None:
+        return f"DATA_ROOT/{relative}, with --data-root or TAILWISE_DATA naming DATA_ROOT"
+    return f"{root.expanduser().absolute() / relative}, or name another data root with --data-root or TAILWISE_DATA"
+
+
+def split_rows(targets: NDArray[np.int64], split: Split, test_fraction: float, seed: int) -> NDArray[np.int64]:
+    """Ascending rows of one side of a stratified split.
+
+    Each class gives round(n_c * test_fraction) samples to the test split, but from two samples on at least one to
+    each side; a class with a single sample is in training only.
+
+    Raises:
+        InputError: no class has two samples.
+    """
+    counts = ClassCounts.from_targets(targets)
+    in_test = np.rint(counts.counts * test_fraction).astype(np.int64)
+    in_test = np.minimum(np.maximum(in_test, 1), counts.counts - 1).clip(min=0)
+    if not in_test.any():
+        raise InputError("test data cannot be split off training data with one sample per class; give a test file")
+    test_rows = subset_indices(targets, ClassCounts(in_test), seed)
+    return test_rows if split == "test" else np.setdiff1d(np.arange(len(targets)), test_rows)
+
+
+def _encode(labels: NDArray[Any], class_names: tuple[str, ...], path: Path) -> NDArray[np.int64]:
+    if labels.size == 0:
+        raise InputError(f"{path} holds no samples; it needs at least one")
+    values, inverse = np.unique(labels, return_inverse=True)
+    index = {name: label for label, name in enumerate(class_names)}
+    unknown = [position for position, value in enumerate(values) if str(value) not in index]
+    if unknown:
+        row = int(np.flatnonzero(inverse == unknown[0])[0])
+        shown = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
+        raise InputError(
+            f"{path} has label {values[unknown[0]]} in row {row}, which the training data do not have; "
+            f"use one of theirs ({shown}) or drop the sample"
+        )
+    return np.array([index[str(value)] for value in values], dtype=np.int64)[inverse]

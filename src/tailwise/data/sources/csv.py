@@ -1,0 +1,132 @@
+"""Tables of numbers: CSV files with one column of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from tailwise.data.arrays import first_non_finite
+from tailwise.data.sources.base import Table, UserSource, locate
+from tailwise.errors import InputError
+
+
+class CSV(UserSource):
+    """Numeric features and a label in each row, under a header line.
+
+    Args:
+        train: file.
+        test: file; by default a stratified ``test_fraction`` of the training file.
+        target: column of the labels, numbers or strings.
+        features: columns to use; by default all the others.
+    """
+
+    summary: ClassVar = "your own table of numbers: CSV with a header line, a column of labels, numeric features"
+    layout: ClassVar = "train: FILE.csv, test: FILE.csv (or test_fraction), target: COLUMN, features: [COLUMN, ...]"
+
+    name: Literal["csv"] = "csv"
+    train: Path
+    test: Path | None = None
+    target: str
+    features: tuple[str, ...] | None = None
+
+    def paths(self, root: Path | None) -> tuple[Path, Path | None]:
+        """The two files."""
+        return locate(self.train, root), self.test and locate(self.test, root)
+
+    def read(self, path: Path, train: Table | None) -> Table:
+        """Read a file; features default to the training file's columns, for the test file too."""
+        columns = train.columns if train else self.features
+        return read_csv(path, self.target, columns)
+
+
+def read_csv(
+    path: Path,
+    target: str,
+    features: Sequence[str] | None = None,
+    column_names: Sequence[str] | None = None,
+    skip_rows: int = 0,
+) -> Table:
+    """Read a file of numbers with one column of labels.
+
+    Args:
+        path: file.
+        target: column of the labels.
+        features: the other columns to use; by default all.
+        column_names: names of the columns; by default those in the file's first line.
+        skip_rows: lines to pass over at the start.
+
+    Raises:
+        InputError: the file is not CSV, a column is missing, or a cell is not a finite number.
+    """
+    reading = pyarrow.csv.ReadOptions(column_names=column_names, skip_rows=skip_rows)
+    try:
+        with pyarrow.csv.open_csv(path, read_options=reading) as opened:
+            names = opened.schema.names
+        columns = _feature_columns(path, names, target, features)
+        # As text, so that neither a type guessed from the first block nor a class called "NA" gets in the way.
+        text = pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=[target, *columns],
+            null_values=[""],
+            strings_can_be_null=True,
+        )
+        table = pyarrow.csv.read_csv(path, read_options=reading, convert_options=text)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is not a readable CSV table ({str(error).partition(chr(10))[0]})") from error
+    with np.errstate(over="ignore"):  # what overflows is reported below
+        numbers = np.column_stack([_numbers(path, name, table[name]) for name in columns]).astype(np.float32)
+    if broken := first_non_finite(numbers):
+        row, column = broken
+        raise InputError(_cell(path, columns[column], row, table[columns[column]][row].as_py()))
+    return Table(_labels(path, target, table[target]), numbers.__getitem__, columns=columns)
+
+
+def _feature_columns(path: Path, names: list[str], target: str, features: Sequence[str] | None) -> tuple[str, ...]:
+    columns = tuple(features or (name for name in names if name != target))
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{path} has two columns {twice!r}; rename one")
+    for name in (target, *columns):
+        if name not in names:
+            raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
+    if not columns or target in columns:
+        raise InputError(f"{path} needs at least one feature column besides the target {target!r}")
+    return columns
+
+
+def _numbers(path: Path, name: str, cells: pa.ChunkedArray) -> NDArray[np.float64]:
+    trimmed = pc.utf8_trim_whitespace(cells)
+    try:
+        return np.asarray(trimmed.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    except pa.ArrowInvalid as error:
+        for row, cell in enumerate(trimmed):
+            try:
+                cell.cast(pa.float64())
+            except pa.ArrowInvalid:
+                raise InputError(_cell(path, name, row, cell.as_py())) from error
+        raise
+
+
+def _cell(path: Path, name: str, row: int, cell: str | None) -> str:
+    shown = "an empty cell" if cell is None else repr(cell)
+    return (
+        f"{path} has {shown} in column {name!r}, row {row} (the first after the header is row 0); "
+        "features must be finite float32 numbers: fill the cell in, drop the row, or choose other features"
+    )
+
+
+def _labels(path: Path, target: str, cells: pa.ChunkedArray) -> NDArray[Any]:
+    if cells.null_count:
+        row = cells.to_pylist().index(None)
+        raise InputError(f"{path} has no label in column {target!r}, row {row} (the first after the header is row 0)")
+    try:
+        return np.asarray(cells.cast(pa.int64()).to_numpy())
+    except pa.ArrowInvalid:
+        return np.array(cells.to_pylist(), dtype=np.str_)

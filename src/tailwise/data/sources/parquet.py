@@ -1,0 +1,125 @@
+"""Parquet files of encoded images and labels, in the layout of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tailwise.data.sources.base import Table, UserSource, locate
+from tailwise.data.sources.images import decode_images
+from tailwise.errors import InputError
+
+
+class Parquet(UserSource):
+    """A column of encoded images and a column of labels.
+
+    Args:
+        train: file.
+        test: file; by default a stratified ``test_fraction`` of the training file.
+        image_column: binary, or a struct with a binary field ``bytes``.
+        label_column: integers or strings. The names of integer classes are those of the Hugging Face schema where
+            the file has one.
+        image_size: side in pixels of the square all images are resized to; without it all must have one size.
+        grayscale: one channel instead of three.
+    """
+
+    summary: ClassVar = "your own Parquet file of encoded images and labels, as on the Hugging Face hub"
+    layout: ClassVar = (
+        "train: FILE.parquet, test: FILE.parquet (or test_fraction), image_column: image, label_column: label, "
+        "image_size: PIXELS, grayscale: false"
+    )
+
+    name: Literal["parquet"] = "parquet"
+    train: Path
+    test: Path | None = None
+    image_column: str = "image"
+    label_column: str = "label"
+    image_size: Annotated[int, Field(ge=1)] | None = None
+    grayscale: bool = False
+
+    def paths(self, root: Path | None) -> tuple[Path, Path | None]:
+        """The two files."""
+        return locate(self.train, root), self.test and locate(self.test, root)
+
+    def read(self, path: Path, train: Table | None) -> Table:
+        """Read a file's labels; the images are decoded when asked for."""
+        labels = self._column(path, self.label_column)
+        names = _class_names(pq.read_schema(path).metadata, self.label_column)
+        if names is None and train is not None:
+            names = train.class_names
+        return Table(_labels(path, labels, names), partial(self._images, path), names)
+
+    def _images(self, path: Path, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return decode_column(self._column(path, self.image_column), rows, path, self.image_size, self.grayscale)
+
+    def _column(self, path: Path, name: str) -> pa.ChunkedArray:
+        try:
+            with pq.ParquetFile(path) as opened:
+                names = opened.schema_arrow.names
+                if name in names:
+                    return opened.read([name])[name]
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"{path} is not a readable Parquet file ({reason})") from error
+        raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
+
+
+def decode_column(
+    column: pa.ChunkedArray, rows: NDArray[np.int64], path: Path, image_size: int | None, grayscale: bool
+) -> NDArray[np.uint8]:
+    """Decode the images at ``rows`` of a column of encoded images, see :func:`decode_images`; errors name ``path``."""
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+        column = pc.struct_field(column, "bytes")
+    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+        raise InputError(
+            f"{path} must hold images as encoded bytes, or as a struct with a field bytes, got {column.type}"
+        )
+
+    def images() -> Iterator[tuple[str, bytes]]:
+        for row in rows.tolist():
+            encoded = column[row].as_py()
+            if encoded is None:
+                raise InputError(f"{path} has no image bytes in row {row}; drop the row")
+            yield f"{path} row {row}", encoded
+
+    return decode_images(images(), len(rows), image_size, grayscale)
+
+
+def _labels(path: Path, column: pa.ChunkedArray, names: tuple[str, ...] | None) -> NDArray[Any]:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.null_count:
+        raise InputError(f"{path} has no label in row {column.to_pylist().index(None)}; drop the row")
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return np.array(column.to_pylist(), dtype=np.str_)
+    if not pa.types.is_integer(column.type):
+        raise InputError(f"{path} must have integer or string labels, got {column.type}")
+    labels = np.asarray(column.to_numpy())
+    if names is None:
+        return labels
+    outside = np.flatnonzero((labels < 0) | (labels >= len(names)))
+    if outside.size:
+        raise InputError(
+            f"{path} has label {labels[outside[0]]} in row {outside[0]} but names {len(names)} classes; "
+            "correct the labels or the schema"
+        )
+    return np.array([names[label] for label in labels], dtype=np.str_)
+
+
+def _class_names(metadata: dict[bytes, bytes] | None, label_column: str) -> tuple[str, ...] | None:
+    """The names in the schema metadata that the Hugging Face library writes, None where there are none."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return tuple(str(name) for name in features[label_column]["names"]) or None
+    except (KeyError, TypeError, ValueError):
+        return None
