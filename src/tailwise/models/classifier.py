@@ -1,0 +1,118 @@
+"""A whole classifier: raw inputs, their normalisation, a backbone and a head in one module."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tailwise.heads import build_head
+from tailwise.models.cnn import CNN
+from tailwise.models.lenet import LeNet
+from tailwise.models.mlp import MLP
+
+BACKBONES = ("lenet", "cnn", "mlp")
+
+
+class Standardize(nn.Module):
+    """(inputs - mean) / std, per channel of uint8 images (B, H, W, channels) or per feature of tables (B, F).
+
+    Images come out as floating (B, channels, H, W). The two constants travel with the weights, so that whoever loads
+    a trained classifier feeds it raw data.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("std", std.float())
+
+    @classmethod
+    def fitted(cls, inputs: Tensor) -> Standardize:
+        """Mean and standard deviation of training inputs; a constant channel or feature is only centred."""
+        dims = tuple(range(inputs.ndim - 1))
+        values = inputs.double()
+        std = values.std(dim=dims, correction=0)
+        return cls(values.mean(dim=dims), std.where(std > 0, 1.0))
+
+    @classmethod
+    def to_unit_range(cls, inputs: Tensor) -> Standardize:
+        """Images from 0..255 to 0..1; features unchanged."""
+        channels = inputs.shape[-1]
+        return cls(torch.zeros(channels), torch.full((channels,), 255.0 if inputs.dtype == torch.uint8 else 1.0))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Standardised floating inputs, images channel first."""
+        standardized = (inputs - self.mean) / self.std
+        return standardized.permute(0, 3, 1, 2).contiguous() if inputs.ndim == 4 else standardized
+
+
+class Classifier(nn.Module):
+    """Raw inputs -> standardised -> features -> logits."""
+
+    def __init__(self, standardize: Standardize, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.standardize = standardize
+        self.backbone = backbone
+        self.head = head
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """(B, F) of raw inputs (B, H, W, channels) uint8 or (B, F) floating."""
+        features: Tensor = self.backbone(self.standardize(inputs))
+        return features
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (B, C)."""
+        logits: Tensor = self.head(self.features(inputs))
+        return logits
+
+    @property
+    def num_parameters(self) -> int:
+        """Trainable numbers."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+
+def build_backbone(name: str, input_shape: tuple[int, ...], widths: tuple[int, ...] | None = None) -> nn.Module:
+    """A backbone for samples of ``input_shape``: (H, W, channels) for images, (F,) for tables.
+
+    Raises:
+        ValueError: there is no such backbone, it needs images and the data are a table, or ``widths`` does not apply.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"no model is named {name!r}; there are {', '.join(BACKBONES)}")
+    if name == "mlp":
+        return MLP(input_shape) if widths is None else MLP(input_shape, widths)
+    if widths is not None:
+        raise ValueError(f"{name} has fixed widths; leave widths out or use the mlp")
+    if len(input_shape) != 3:
+        raise ValueError(f"{name} needs images, but these samples are tables of {input_shape[0]} features; use the mlp")
+    height, width, channels = input_shape
+    return (LeNet if name == "lenet" else CNN)((height, width, channels))
+
+
+def build_classifier(
+    inputs: Tensor,
+    num_classes: int,
+    model: str,
+    widths: tuple[int, ...] | None = None,
+    head: str = "linear",
+    scale: float | None = None,
+    normalize: bool = True,
+) -> Classifier:
+    """A classifier for the training ``inputs``, whose shape it takes and whose mean and std it keeps.
+
+    Args:
+        inputs: (N, H, W, channels) uint8 or (N, F) floating training inputs.
+        num_classes: C.
+        model: name of the backbone.
+        widths: hidden layers of an mlp.
+        head: "linear" or "cosine".
+        scale: factor of a cosine head.
+        normalize: standardise by the mean and std of the inputs; otherwise images are only brought to 0..1.
+    """
+    standardize = Standardize.fitted(inputs) if normalize else Standardize.to_unit_range(inputs)
+    backbone = build_backbone(model, tuple(inputs.shape[1:]), widths)
+    features = backbone.num_features
+    assert isinstance(features, int)
+    return Classifier(standardize, backbone, build_head(head, features, num_classes, scale))

@@ -1,0 +1,58 @@
+"""Class weights from class counts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tailwise.counts import ClassCounts, CountsLike
+
+
+def effective_number_weights(class_counts: CountsLike, beta: float = 0.9999) -> Tensor:
+    """Weights by the effective number of samples: (1 - beta) / (1 - beta^n_c), scaled to sum to C.
+
+    Args:
+        class_counts: (C,) training counts n_c, all positive.
+        beta: 0 gives equal weights, towards 1 inverse frequencies; 0 <= beta < 1.
+
+    Returns:
+        (C,) float64.
+
+    Raises:
+        ValueError: beta is out of range, or a class has no samples.
+
+    Source: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019.
+    """
+    if not 0 <= beta < 1:
+        raise ValueError(f"beta must be at least 0 and below 1, got {beta}")
+    counts = _positive(class_counts)
+    # 1 - beta^n, exact also where beta^n is close to 1
+    effective = -torch.expm1(counts * torch.tensor(beta, dtype=torch.float64).log()) if beta > 0 else counts / counts
+    weights = (1 - beta) / effective
+    return weights * len(weights) / weights.sum()
+
+
+def inverse_frequency_weights(class_counts: CountsLike, power: float = 1.0) -> Tensor:
+    """Weights n_c^(-power), scaled to sum to C.
+
+    Args:
+        class_counts: (C,) training counts n_c, all positive.
+        power: 0 gives equal weights, 1 inverse frequencies, 0.5 inverse square roots.
+
+    Returns:
+        (C,) float64.
+
+    Raises:
+        ValueError: a class has no samples.
+    """
+    counts = _positive(class_counts)
+    weights = (counts / counts.max()) ** -power
+    return weights * len(weights) / weights.sum()
+
+
+def _positive(class_counts: CountsLike) -> Tensor:
+    counts = ClassCounts(class_counts).tensor().double()
+    if (counts == 0).any():
+        missing = int((counts == 0).nonzero()[0])
+        raise ValueError(f"class {missing} has count 0, so it cannot be weighted; leave the class out or count it as 1")
+    return counts
