@@ -15,9 +15,6 @@ class _HasArray(Protocol):
     def __array__(self) -> NDArray[np.generic]: ...
 
 
-CountsLike: TypeAlias = "ClassCounts | Sequence[int] | NDArray[np.generic] | torch.Tensor | _HasArray"
-
-
 class ShotGroups(NamedTuple):
     """Class indices by how often the class occurs in training."""
 
@@ -140,6 +137,10 @@ class ClassCounts:
     def __repr__(self) -> str:
         shown = ", ".join(map(str, self.counts[:8].tolist())) + (", ..." if len(self) > 8 else "")
         return f"ClassCounts([{shown}], num_classes={len(self)}, imbalance_factor={self.imbalance_factor:g})"
+
+
+CountsLike: TypeAlias = ClassCounts | Sequence[int] | NDArray[np.generic] | torch.Tensor | _HasArray
+"""What ``class_counts`` arguments take."""
 
 
 def _whole_numbers(counts: CountsLike) -> NDArray[np.int64]:

@@ -1,0 +1,25 @@
+"""The data section of a recipe: which samples to train and test on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tailwise.data.profile_config import NaturalProfile, Profile
+from tailwise.data.profiles import TestProfile
+from tailwise.data.sources import Source
+
+
+class DataConfig(BaseModel):
+    """Which samples to train and test on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Source
+    classes: list[int] | None = Field(None, description="keep these labels of the source, renumbered in this order")
+    profile: Profile = Field(default_factory=NaturalProfile)
+    seed: Annotated[int, Field(ge=0)] | None = Field(
+        0, description="which samples fill the profile; null takes the first of each class"
+    )
+    test_profile: TestProfile = "natural"

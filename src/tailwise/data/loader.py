@@ -1,0 +1,87 @@
+"""From a recipe's data section to batches on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tailwise.data.arrays import Arrays
+from tailwise.data.config import DataConfig
+from tailwise.data.profiles import subset_indices, test_counts
+from tailwise.data.sources import Split
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The samples of one split that a run uses, and where in the source's split they stand."""
+
+    arrays: Arrays
+    indices: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Training and test samples of a run."""
+
+    train: Chosen
+    test: Chosen
+
+
+def prepare(config: DataConfig, root: Path | None) -> PreparedData:
+    """Read the source, keep the wanted classes, and draw the training and the test profile.
+
+    Raises:
+        InputError: a file is missing or broken, or a profile asks for what the data do not have.
+    """
+    train = _read(config, root, "train")
+    available = train.arrays.counts
+    train = _draw(train, subset_indices(train.arrays.targets, config.profile.class_counts(available), config.seed))
+    test = _read(config, root, "test")
+    counts = test_counts(test.arrays.counts, config.test_profile, train.arrays.counts)
+    return PreparedData(train, _draw(test, subset_indices(test.arrays.targets, counts, config.seed)))
+
+
+def _read(config: DataConfig, root: Path | None, split: Split) -> Chosen:
+    arrays = config.source.load(root, split)
+    if config.classes is None:
+        return Chosen(arrays, np.arange(len(arrays.targets)))
+    kept = np.flatnonzero(np.isin(arrays.targets, config.classes))
+    return Chosen(arrays.only_classes(config.classes), kept)
+
+
+def _draw(chosen: Chosen, rows: NDArray[np.int64]) -> Chosen:
+    return Chosen(chosen.arrays.subset(rows), chosen.indices[rows])
+
+
+class Batches:
+    """A data set resident on the device, handed out in batches.
+
+    The order of an epoch follows from (seed, epoch) alone, so that a resumed run sees what an undisturbed one sees.
+    """
+
+    def __init__(self, arrays: Arrays, batch_size: int, device: torch.device) -> None:
+        self.inputs = torch.from_numpy(arrays.inputs).to(device)
+        self.targets = torch.from_numpy(arrays.targets).to(device)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.targets) // self.batch_size)
+
+    def shuffled(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every sample once, in the order of ``epoch``."""
+        # The constant keeps the orders of neighbouring seeds apart: seed + epoch would share them.
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
+        order = torch.randperm(len(self.targets), generator=generator).to(self.targets.device)
+        for rows in torch.split(order, self.batch_size):
+            yield self.inputs[rows], self.targets[rows]
+
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every sample once, as they stand."""
+        inputs, targets = torch.split(self.inputs, self.batch_size), torch.split(self.targets, self.batch_size)
+        yield from zip(inputs, targets, strict=True)

@@ -1,0 +1,245 @@
+"""Find recipes by name or file, and resolve them, with the user's settings, to runs."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tailwise.errors import InputError
+from tailwise.losses import find_loss
+from tailwise.recipes.config import Recipe
+
+Tree = dict[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Family(BaseModel):
+    """One recipe file: settings common to its recipes, and a matrix of those in which they differ.
+
+    Each combination of one choice per axis is a recipe. Its name is ``name`` with ``{axis}`` replaced by the choice;
+    its settings are ``settings`` overridden by those of its choices, axis after axis.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    about: str
+    matrix: dict[str, dict[str, Tree]] = Field(default_factory=dict)
+    settings: Tree
+    methods: dict[str, Tree] = Field(
+        description="what `compare` runs: a method's name and its own settings", min_length=1
+    )
+    published: dict[str, str] = Field(default_factory=dict, description="recipe -> the figure that it answers to")
+
+
+@dataclass(frozen=True)
+class RecipeTemplate:
+    """A recipe of the catalogue or of a user's file, before a method, a seed and settings are chosen."""
+
+    name: str
+    about: str
+    published: str | None
+    settings: Tree
+    methods: dict[str, Tree]
+
+    def resolve(self, method: str | None = None, seed: int | None = None, overrides: Sequence[str] = ()) -> Recipe:
+        """The run of one method.
+
+        Args:
+            method: a method of the recipe, or any registered loss, with its default settings; by default the first.
+            seed: replaces the recipe's.
+            overrides: ``key=value`` with a dotted key and a YAML value, applied last.
+
+        Raises:
+            InputError: an unknown method, key or value.
+        """
+        method = method or next(iter(self.methods))
+        tree: Tree = merge(self.settings, self._method_settings(method))
+        tree |= {"recipe": self.name, "method": method}
+        if seed is not None:
+            tree["seed"] = seed
+        for override in overrides:
+            key, value = parse_override(override)
+            set_dotted(tree, key, value)
+        return validate(Recipe, tree, f"recipe {self.name}")
+
+    def _method_settings(self, method: str) -> Tree:
+        if method in self.methods:
+            own = self.methods[method]
+        else:
+            try:
+                find_loss(method)
+            except ValueError as error:
+                raise InputError(f"{self.name} has no method {method!r} and {error}") from error
+            own = {}
+        if "name" in own.get("loss", {}):
+            return own
+        return merge(own, {"loss": {"name": method}})
+
+
+def load_recipe(name: str) -> RecipeTemplate:
+    """A recipe of the catalogue by name, or of the user's own file by path.
+
+    Raises:
+        InputError: there is no such recipe, or the file is not one.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return _single(Path(name).expanduser())
+    known = catalog()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else "`tailwise recipes` lists them; a file of your own ends in .yaml"
+        raise InputError(f"no recipe is named {name!r}: {hint}")
+    return known[name]
+
+
+@cache
+def catalog() -> dict[str, RecipeTemplate]:
+    """Every recipe of the package by name."""
+    found: dict[str, RecipeTemplate] = {}
+    folder = resources.files("tailwise.recipes")
+    for group in sorted(entry.name for entry in folder.iterdir() if entry.is_dir()):
+        for file in sorted((folder / group).iterdir(), key=lambda entry: entry.name):
+            if file.name.endswith(".yaml"):
+                for template in _expand(_parse(file.read_text(encoding="utf-8"), f"{group}/{file.name}")):
+                    found[template.name] = template
+    return found
+
+
+def _single(path: Path) -> RecipeTemplate:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"there is no recipe file {path}; `tailwise recipes` lists the built-in ones") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read recipe file {path}: {error}; give a YAML file in UTF-8") from error
+    templates = list(_expand(_parse(text, str(path))))
+    if len(templates) > 1:
+        raise InputError(f"{path} has a matrix of {len(templates)} recipes; a file given by path holds one")
+    return templates[0]
+
+
+def _parse(text: str, origin: str) -> Family:
+    try:
+        tree = yaml.load(text, Loader=_UniqueKeyLoader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{origin} is not valid YAML: {_yaml_problem(error)}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{origin} must be a YAML mapping with name, about, settings and methods")
+    return validate(Family, tree, origin)
+
+
+def _expand(family: Family) -> Iterator[RecipeTemplate]:
+    axes = list(family.matrix)
+    for choices in itertools.product(*(family.matrix[axis] for axis in axes)):
+        picked = dict(zip(axes, choices, strict=True))
+        name = family.name.format(**picked)
+        settings = family.settings
+        for axis, choice in picked.items():
+            settings = merge(settings, family.matrix[axis][choice])
+        yield RecipeTemplate(
+            name, family.about.format(**picked), family.published.get(name), settings, copy.deepcopy(family.methods)
+        )
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
+    """``base`` with ``over`` laid on top, mapping by mapping; a mapping that names another ``name`` replaces."""
+    merged = copy.deepcopy(dict(base))
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping) and value.get("name") in (None, old.get("name")):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """``key=value`` with the value read as YAML."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set takes key=value, got {text!r}; for example --set training.epochs=50")
+    try:
+        return key.strip(), yaml.load(value, Loader=_UniqueKeyLoader)
+    except yaml.YAMLError as error:
+        raise InputError(f"the value of --set {text!r} is not valid YAML: {_yaml_problem(error)}") from error
+
+
+def set_dotted(tree: Tree, key: str, value: Any) -> None:
+    """Set ``a.b.c`` in nested mappings."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        below = tree.setdefault(parent, {})
+        if not isinstance(below, dict):
+            raise InputError(f"--set {key}: {parent} is a value, {below!r}, and has nothing below it")
+        tree = below
+    tree[last] = value
+
+
+def validate(model: type[Model], tree: Tree, origin: str) -> Model:
+    """Build a pydantic model; its first error becomes one line that names the field."""
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        raise InputError(f"{origin}: {_describe(error, model)}") from error
+
+
+def _describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problem of a pydantic error in one sentence."""
+    problem = error.errors(include_url=False)[0]
+    # A union puts the name of the member that it tried into the path; the user wrote no such key.
+    where = ".".join(
+        str(part) for part in problem["loc"] if not (isinstance(part, str) and part in _union_members(model))
+    )
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(where.rpartition(".")[2], _field_names(model), n=1)
+        return f"unknown key {where}; " + (f"did you mean {near[0]}?" if near else "see docs/recipes.md for the keys")
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    if problem["type"] == "value_error":
+        return f"{where}: {message}" if where else message
+    return f"{where}: {message}, got {problem['input']!r}"
+
+
+@cache
+def _field_names(model: type[BaseModel]) -> list[str]:
+    schema = model.model_json_schema()
+    sections = [schema, *schema.get("$defs", {}).values()]
+    return sorted({name for section in sections for name in section.get("properties", {})})
+
+
+@cache
+def _union_members(model: type[BaseModel]) -> frozenset[str]:
+    sections = model.model_json_schema().get("$defs", {}).values()
+    names = [section.get("properties", {}).get("name", {}) for section in sections]
+    return frozenset(str(name["const"]) for name in names if "const" in name)
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    mark = getattr(error, "problem_mark", None)
+    return f"{problem} in line {mark.line + 1}, column {mark.column + 1}" if mark else str(problem)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """The safe loader, refusing a key that stands twice: YAML would silently keep the second."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)

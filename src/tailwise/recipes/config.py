@@ -1,0 +1,142 @@
+"""What a recipe can say: every field of a training run, checked when it is read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from tailwise.data.config import DataConfig
+from tailwise.losses import LossOptions, find_loss
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Epoch = Annotated[int, Field(ge=0)]
+SET_BY_THE_TRAINER = ("class_counts", "ignore_index", "reduction")
+
+
+class Section(BaseModel):
+    """A part of a recipe; a field it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(Section):
+    """Backbone and head."""
+
+    name: Literal["lenet", "cnn", "mlp"]
+    widths: list[PositiveInt] | None = Field(None, min_length=1, description="hidden layers of an mlp")
+    head: Literal["linear", "cosine"] = "linear"
+    scale: PositiveFloat | None = Field(None, description="factor of a cosine head")
+    normalize: bool = Field(True, description="standardise inputs; otherwise images are only brought to 0..1")
+
+
+class LossConfig(BaseModel):
+    """A registered loss and its own arguments."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_arguments(cls, given: Any) -> Any:
+        """Hold the arguments to the types of the loss's own signature, so that a recipe's typo is found at once."""
+        if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+            return given
+        entry = find_loss(given["name"])
+        hints = get_type_hints(entry.cls.__init__) | get_type_hints(LossOptions)
+        allowed = [key for key in entry.arguments if key not in SET_BY_THE_TRAINER]
+        checked: dict[str, Any] = {"name": entry.name}
+        for key, value in given.items():
+            if key == "name":
+                continue
+            if key not in allowed:
+                raise ValueError(f"loss {entry.name!r} has no setting {key!r}; it has {', '.join(allowed)}")
+            adapter: TypeAdapter[Any] = TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True))
+            try:
+                checked[key] = adapter.validate_python(value)
+            except ValidationError as error:
+                raise ValueError(f"{key}: {error.errors()[0]['msg']}, got {value!r}") from None
+        return checked
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The loss's own keyword arguments."""
+        return dict(self.model_extra or {})
+
+
+class ClassWeightsConfig(Section):
+    """Class weights by epoch: equal ones, or effective-number weights from epoch ``start`` on."""
+
+    name: Literal["none", "deferred"] = "none"
+    start: Epoch = 0
+    beta: Fraction = 0.9999
+
+
+class OptimizerConfig(Section):
+    """The optimiser."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: PositiveFloat = 1e-3
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    momentum: Fraction = 0.9
+    nesterov: bool = False
+    weight_decay: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _check_momentum(self) -> OptimizerConfig:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        return self
+
+
+class LearningRateConfig(Section):
+    """How the learning rate moves over the epochs."""
+
+    name: Literal["constant", "cosine", "step"] = "constant"
+    warmup_epochs: Epoch = 0
+    milestones: list[Epoch] = Field(default_factory=list, description="epochs at which a step schedule multiplies")
+    gamma: PositiveFloat = Field(0.1, description="what a step schedule multiplies by")
+
+    @model_validator(mode="after")
+    def _check_milestones(self) -> LearningRateConfig:
+        if self.milestones and self.name != "step":
+            raise ValueError(f"milestones belong to the step schedule, not to {self.name!r}")
+        if self.name == "step" and not self.milestones:
+            raise ValueError("a step schedule needs milestones, e.g. [160, 180]")
+        return self
+
+
+class TrainingConfig(Section):
+    """The loop."""
+
+    epochs: PositiveInt
+    batch_size: PositiveInt = 128
+    clip_norm: PositiveFloat | None = Field(None, description="largest gradient norm")
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    evaluate_every: Epoch = Field(0, description="test every so many epochs; 0 tests after the last alone")
+
+
+class Recipe(Section):
+    """One training run, resolved: nothing else decides its result, up to the device and the number of threads."""
+
+    recipe: str = Field(description="name of the recipe, the folder of its runs")
+    method: str = Field(description="name of the method, the folder of its runs within the recipe's")
+    seed: Epoch = 0
+    data: DataConfig
+    model: ModelConfig
+    loss: LossConfig
+    class_weights: ClassWeightsConfig = ClassWeightsConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    learning_rate: LearningRateConfig = LearningRateConfig()
+    training: TrainingConfig

@@ -1,0 +1,1 @@
+"""Training runs: the loop, its optimiser and schedule, checkpoints, the run directory."""

@@ -1,0 +1,95 @@
+"""Save and restore everything a run needs to go on, without pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from tailwise.errors import InputError
+from tailwise.training.run_directory import write_atomically
+
+
+def save_checkpoint(path: Path, epoch: int, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
+    """Write the state after ``epoch`` finished epochs: modules, optimiser and random generators.
+
+    Tensors go into one safetensors file, plain numbers as JSON into its header.
+    """
+    tensors: dict[str, Tensor] = {}
+    tree = {
+        "epoch": epoch,
+        "modules": {name: module.state_dict() for name, module in modules.items()},
+        "optimizer": optimizer.state_dict(),
+        "random": _random_state(),
+    }
+    skeleton = json.dumps(_take_tensors(tree, tensors))
+    write_atomically(path, save(tensors, metadata={"tree": skeleton}))
+
+
+def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> int:
+    """Restore what ``save_checkpoint`` wrote; returns the number of finished epochs.
+
+    Raises:
+        InputError: the file is not such a checkpoint, or belongs to another network.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tree = _put_tensors(json.loads(file.metadata()["tree"]), tensors)
+        for name, module in modules.items():
+            module.load_state_dict(tree["modules"][name])
+        # JSON turned the optimiser's parameter numbers into strings.
+        optimizer_state = tree["optimizer"]
+        optimizer_state["state"] = {int(index): state for index, state in optimizer_state["state"].items()}
+        optimizer.load_state_dict(optimizer_state)
+        _restore_random_state(tree["random"])
+        return int(tree["epoch"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path} is not a checkpoint of this run ({_first_line(error)}); delete the run directory and train again"
+        ) from error
+
+
+def _take_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    """The tree with each tensor moved into ``tensors`` and replaced by the name it has there."""
+    if isinstance(tree, Tensor):
+        name = str(len(tensors))
+        tensors[name] = tree.detach().cpu().contiguous().clone()
+        return {"tensor": name}
+    if isinstance(tree, dict):
+        return {str(key): _take_tensors(value, tensors) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [_take_tensors(value, tensors) for value in tree]
+    return tree
+
+
+def _put_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(tree, dict):
+        if tree.keys() == {"tensor"}:
+            return tensors[tree["tensor"]]
+        return {key: _put_tensors(value, tensors) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_put_tensors(value, tensors) for value in tree]
+    return tree
+
+
+def _random_state() -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def _restore_random_state(state: dict[str, Tensor]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

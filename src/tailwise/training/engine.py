@@ -1,0 +1,235 @@
+"""Train one classifier from one recipe, and leave a run directory."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from tailwise.data.loader import Batches, PreparedData, prepare
+from tailwise.errors import InputError
+from tailwise.losses import ClassificationLoss, build_loss
+from tailwise.metrics import classification_report
+from tailwise.models.classifier import Classifier, build_classifier
+from tailwise.recipes.config import Recipe
+from tailwise.schedules import DeferredReweighting
+from tailwise.training.checkpoint import load_checkpoint, save_checkpoint
+from tailwise.training.optimization import build_optimizer, learning_rate_factor
+from tailwise.training.run_directory import RunDirectory
+
+Device = Literal["auto", "cpu", "cuda"]
+EVALUATION_BATCH = 1000
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on although the recipe is well-formed; the message is one sentence."""
+
+
+def _ignore(line: dict[str, Any]) -> None:
+    """The default listener."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What of a run does not change its result, up to rounding: where it reads, computes and reports.
+
+    data_root: folder of data sets.
+    device: "auto" takes CUDA where there is one.
+    threads: of the CPU; by default what torch takes.
+    resume: go on with an interrupted run.
+    command: what the user typed, for the record.
+    on_epoch: called with each line of ``metrics.jsonl``.
+    """
+
+    data_root: Path | None = None
+    device: Device = "auto"
+    threads: int | None = None
+    resume: bool = False
+    command: str = ""
+    on_epoch: Callable[[dict[str, Any]], None] = _ignore
+
+
+def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict[str, Any]:
+    """Train, test after the last epoch, and leave a run directory at ``out``.
+
+    Deterministic from ``recipe.seed``: on a CPU with the same number of threads, interrupted and resumed anywhere, to
+    the bit.
+
+    Returns:
+        What ``summary.json`` holds; that of the finished run where there is one and ``resume`` is on.
+
+    Raises:
+        InputError: the data, the recipe or the directory cannot be used.
+        TrainingError: the loss is no longer finite.
+    """
+    directory = RunDirectory(out)
+    directory.open(recipe.model_dump(mode="json"), options.resume)
+    if directory.finished:
+        return directory.read_summary()
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    fabric = _fabric(recipe, options.device)
+    data = prepare(recipe.data, options.data_root)
+    run = _Run(recipe, directory, fabric, data)
+    directory.write_environment(fabric.device.type)
+    directory.write_arrays("indices.npz", train=data.train.indices, test=data.test.indices)
+    run.fit(options.on_epoch)
+    return run.finish(options.command)
+
+
+class _Run:
+    """The objects of one run while it lasts."""
+
+    def __init__(self, recipe: Recipe, directory: RunDirectory, fabric: Fabric, data: PreparedData) -> None:
+        self.recipe = recipe
+        self.directory = directory
+        self.fabric = fabric
+        self.class_counts = data.train.arrays.counts
+        self.class_names = data.train.arrays.class_names
+        self.started = time.perf_counter()
+        self.train_batches = Batches(data.train.arrays, recipe.training.batch_size, fabric.device)
+        self.test_batches = Batches(data.test.arrays, EVALUATION_BATCH, fabric.device)
+        torch.manual_seed(recipe.seed)
+        with _named("model"):
+            classifier = build_classifier(
+                torch.from_numpy(data.train.arrays.inputs),
+                len(self.class_names),
+                model=recipe.model.name,
+                widths=None if recipe.model.widths is None else tuple(recipe.model.widths),
+                head=recipe.model.head,
+                scale=recipe.model.scale,
+                normalize=recipe.model.normalize,
+            )
+        with _named("loss"):
+            loss = build_loss(recipe.loss.name, self.class_counts, **recipe.loss.arguments)
+            loss.match_classes(len(self.class_names), torch.device("cpu"))
+        with _named("class_weights"):
+            self.class_weights = self._class_weights()
+        self.loss: ClassificationLoss = loss.to(fabric.device)
+        self._set_class_weights(0)
+        optimizer = build_optimizer(recipe.optimizer, classifier.parameters(), fabric.device.type)
+        self.num_parameters = classifier.num_parameters
+        self.network, self.optimizer = fabric.setup(classifier, optimizer)
+
+    def _class_weights(self) -> Callable[[int], Tensor] | None:
+        config = self.recipe.class_weights
+        if config.name == "none":
+            return None
+        if "weight" in self.recipe.loss.arguments:
+            raise ValueError("the schedule sets the weights of the loss; leave out its own weight")
+        return DeferredReweighting(self.class_counts, config.start, config.beta)
+
+    def _set_class_weights(self, epoch: int) -> None:
+        if self.class_weights is not None:
+            self.loss.weight = self.class_weights(epoch).to(self.fabric.device, torch.float32)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What a checkpoint holds."""
+        classifier = self.network.module
+        assert isinstance(classifier, Classifier)
+        return {"classifier": classifier, "loss": self.loss}
+
+    def fit(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
+        """Train from the last checkpoint, or from the start, to the last epoch."""
+        first = 0
+        if self.directory.checkpoint.exists():
+            first = load_checkpoint(self.directory.checkpoint, self.modules, self.optimizer.optimizer)
+        self.directory.keep_metrics(first)
+        training = self.recipe.training
+        for epoch in range(first, training.epochs):
+            began = time.perf_counter()
+            line: dict[str, Any] = {"epoch": epoch + 1, "train/loss": self._train_epoch(epoch)}
+            line |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
+            if training.evaluate_every and (epoch + 1) % training.evaluate_every == 0:
+                line |= self._test_metrics(*self._predict())
+            self.directory.append_metrics(line)
+            save_checkpoint(self.directory.checkpoint, epoch + 1, self.modules, self.optimizer.optimizer)
+            on_epoch(line)
+
+    def _train_epoch(self, epoch: int) -> float:
+        """Mean loss of the epoch's batches; the loss is read from the device once."""
+        factor = learning_rate_factor(self.recipe.learning_rate, epoch, self.recipe.training.epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.optimizer.lr * factor
+        self._set_class_weights(epoch)
+        self.network.train()
+        self.loss.train()
+        total = torch.zeros((), device=self.fabric.device)
+        for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch):
+            self.optimizer.zero_grad()
+            loss = self.loss(self.network(inputs), targets)
+            self.fabric.backward(loss)
+            if self.recipe.training.clip_norm is not None:
+                self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.recipe.training.clip_norm)
+            self.optimizer.step()
+            total += loss.detach()
+        mean = float(total) / len(self.train_batches)
+        if not math.isfinite(mean):
+            raise TrainingError(
+                f"the loss became {mean} in epoch {epoch + 1}; lower optimizer.lr (now {self.recipe.optimizer.lr}) or "
+                "set training.clip_norm"
+            )
+        return mean
+
+    def _predict(self) -> tuple[Tensor, Tensor]:
+        """Test logits (N, C) and targets (N,), on the CPU."""
+        self.network.eval()
+        with torch.no_grad():
+            batches = [(self.network(inputs).float(), targets) for inputs, targets in self.test_batches.in_order()]
+        return torch.cat([logits for logits, _ in batches]).cpu(), torch.cat([targets for _, targets in batches]).cpu()
+
+    def _test_metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
+        report = classification_report(logits, targets, self.class_counts)
+        return {f"test/{name}": value for name, value in report.items()}
+
+    def finish(self, command: str) -> dict[str, Any]:
+        """Test the last weights and write what the run leaves."""
+        logits, targets = self._predict()
+        self.directory.write_arrays("predictions.npz", logits=logits.numpy(), targets=targets.numpy())
+        self.directory.write_weights(self.modules["classifier"].state_dict())
+        summary = {
+            "recipe": self.recipe.recipe,
+            "loss": self.recipe.method,
+            "seed": self.recipe.seed,
+            "command": command,
+            "model": self.recipe.model.name,
+            "num_parameters": self.num_parameters,
+            "epochs": self.recipe.training.epochs,
+            "class_counts": list(self.class_counts),
+            "class_names": list(self.class_names),
+            "seconds": time.perf_counter() - self.started,
+            "metrics": self._test_metrics(logits, targets),
+        }
+        self.directory.write_summary(summary)
+        return summary
+
+
+@contextmanager
+def _named(section: str) -> Iterator[None]:
+    """Name the recipe's section in the error of a part that it describes."""
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{section}: {error}") from error
+
+
+def _fabric(recipe: Recipe, device: Device) -> Fabric:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda was asked for, but torch sees no CUDA device; use --device cpu")
+    accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    if recipe.training.precision == "16-mixed" and accelerator == "cpu":
+        raise InputError("training.precision 16-mixed needs a GPU; use bf16-mixed or 32-true")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    return Fabric(accelerator=accelerator, devices=1, precision=recipe.training.precision)

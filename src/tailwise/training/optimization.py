@@ -1,0 +1,43 @@
+"""Optimisers by name, and the learning rate of each epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from tailwise.recipes.config import LearningRateConfig, OptimizerConfig
+
+
+def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter], device: str) -> torch.optim.Optimizer:
+    """The optimiser of a recipe, fused where the device has a fused one."""
+    fused = device in ("cpu", "cuda")
+    if config.name == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=config.lr,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+            weight_decay=config.weight_decay,
+            fused=fused,
+        )
+    optimizer = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+    return optimizer(parameters, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=fused)
+
+
+def learning_rate_factor(config: LearningRateConfig, epoch: int, epochs: int) -> float:
+    """What the base learning rate is multiplied by in ``epoch`` (from 0) of ``epochs``.
+
+    Warm-up rises linearly over its epochs, (epoch + 1) / warmup_epochs. After it: constant; cosine from 1 towards 0; or
+    step, ``gamma`` to the number of milestones reached.
+    """
+    if epoch < config.warmup_epochs:
+        return (epoch + 1) / config.warmup_epochs
+    if config.name == "cosine":
+        progress = (epoch - config.warmup_epochs) / max(epochs - config.warmup_epochs, 1)
+        return (1 + math.cos(math.pi * progress)) / 2
+    if config.name == "step":
+        return float(config.gamma ** sum(epoch >= milestone for milestone in config.milestones))
+    return 1.0

@@ -1,0 +1,114 @@
+"""Train many runs side by side, each in its own run directory, so that a stopped sweep goes on where it was."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tailwise.errors import InputError
+from tailwise.recipes.config import Recipe
+from tailwise.training.engine import RunOptions, train
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep, and the command that makes it alone."""
+
+    recipe: Recipe
+    out: Path
+    command: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that did not finish, and why."""
+
+    job: Job
+    reason: str
+
+
+def run_directory(out: Path, recipe: Recipe) -> Path:
+    """Where a sweep puts a run: OUT/<recipe>/<method>/seed-<n>."""
+    return out / recipe.recipe / recipe.method / f"seed-{recipe.seed}"
+
+
+def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Report) -> list[Failure]:
+    """Train every job; finished runs are left as they are, interrupted ones go on.
+
+    Args:
+        jobs: what to train.
+        options: for every run; on a CPU the threads are shared out among the processes.
+        processes: how many runs at a time; 1 trains in this process.
+        on_epoch: called in this process with each line of ``metrics.jsonl``.
+
+    Returns:
+        The jobs that failed in training; one that fails does not stop the others.
+
+    Raises:
+        InputError: a run's data, recipe or directory cannot be used; what has not begun is not begun.
+    """
+    options = replace(options, resume=True)
+    if processes == 1:
+        options = replace(options, on_epoch=on_epoch)
+        return [failure for job in jobs if (failure := _train_job(job, options))]
+    threads = options.threads or max(1, (os.cpu_count() or 1) // processes)
+    context = multiprocessing.get_context("spawn")
+    lines: multiprocessing.Queue[dict[str, Any] | None] = context.Queue()
+    listener = threading.Thread(target=_relay, args=(lines, on_epoch), daemon=True)
+    listener.start()
+    failures = []
+    try:
+        with ProcessPoolExecutor(processes, context, _start_worker, (lines,)) as pool:
+            options = replace(options, threads=threads, on_epoch=_send)
+            futures = {pool.submit(_train_job, job, options): job for job in jobs}
+            for future in as_completed(futures):
+                try:
+                    failure = future.result()
+                except InputError:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+                except BrokenProcessPool:
+                    failure = Failure(futures[future], "its process was killed; the same command goes on from here")
+                if failure:
+                    failures.append(failure)
+    finally:
+        lines.put(None)
+        listener.join()
+    return failures
+
+
+def _train_job(job: Job, options: RunOptions) -> Failure | None:
+    try:
+        train(job.recipe, job.out, replace(options, command=job.command))
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, OSError) as error:
+        return Failure(job, next(iter(str(error).strip().splitlines()), type(error).__name__))
+    return None
+
+
+_lines: multiprocessing.Queue[dict[str, Any] | None] | None = None
+
+
+def _start_worker(lines: multiprocessing.Queue[dict[str, Any] | None]) -> None:
+    global _lines
+    _lines = lines
+
+
+def _send(line: dict[str, Any]) -> None:
+    assert _lines is not None
+    _lines.put(line)
+
+
+def _relay(lines: multiprocessing.Queue[dict[str, Any] | None], on_epoch: Report) -> None:
+    while (line := lines.get()) is not None:
+        on_epoch(line)

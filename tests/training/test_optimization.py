@@ -1,0 +1,67 @@
+"""The learning rate of each epoch, and the optimisers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from tailwise.recipes.config import LearningRateConfig, OptimizerConfig
+from tailwise.training.optimization import build_optimizer, learning_rate_factor
+
+
+def factors(epochs: int, **config: Any) -> list[float]:
+    return [learning_rate_factor(LearningRateConfig(**config), epoch, epochs) for epoch in range(epochs)]
+
+
+def test_constant_stays() -> None:
+    assert factors(3) == [1.0, 1.0, 1.0]
+
+
+def test_warm_up_rises_linearly_to_one() -> None:
+    assert factors(4, warmup_epochs=2) == [0.5, 1.0, 1.0, 1.0]
+
+
+def test_step_multiplies_at_each_milestone() -> None:
+    values = factors(200, name="step", milestones=[160, 180], gamma=0.1, warmup_epochs=5)
+    assert values[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert values[159] == 1.0
+    assert values[160] == pytest.approx(0.1)
+    assert values[180] == pytest.approx(0.01)
+
+
+def test_cosine_falls_from_one_at_the_end_of_warm_up_to_almost_zero() -> None:
+    values = factors(110, name="cosine", warmup_epochs=10)
+    assert values[10] == 1.0
+    assert values[60] == pytest.approx(0.5)
+    assert values[109] == pytest.approx((1 + math.cos(math.pi * 0.99)) / 2)
+    assert all(a > b for a, b in itertools.pairwise(values[10:]))
+
+
+@pytest.mark.parametrize(
+    ("config", "reference"),
+    [
+        (
+            {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4},
+            lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        ),
+        (
+            {"name": "adam", "lr": 1e-3, "betas": (0.5, 0.999), "weight_decay": 5e-4},
+            lambda p: torch.optim.Adam(p, lr=1e-3, betas=(0.5, 0.999), weight_decay=5e-4),
+        ),
+        ({"name": "adamw", "weight_decay": 0.1}, lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=0.1)),
+    ],
+    ids=["sgd", "adam", "adamw"],
+)
+def test_optimizers_step_as_torch_says(config: dict[str, Any], reference: Any) -> None:
+    ours, theirs = (torch.nn.Parameter(torch.linspace(-1, 1, 7)) for _ in range(2))
+    optimizers = [build_optimizer(OptimizerConfig(**config), [ours], "cpu"), reference([theirs])]
+    for _ in range(5):
+        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
+            optimizer.zero_grad()
+            (parameter**2).sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(ours, theirs)
