@@ -1,0 +1,114 @@
+"""Corrections of a trained classifier's logits, in scikit-learn's shape."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tailwise.counts import ClassCounts, CountsLike
+
+Logits = TypeVar("Logits", Tensor, NDArray[Any])
+
+
+class PosthocCorrection(ABC):
+    """A map from logits (N, C) to logits (N, C) that is applied after training."""
+
+    def transform(self, logits: Logits) -> Logits:
+        """Corrected logits (N, C), numpy or torch as given; their softmax are the corrected probabilities.
+
+        Raises:
+            ValueError: the logits are not (N, C) or not finite.
+        """
+        given = torch.as_tensor(logits)
+        if given.ndim != 2 or not given.is_floating_point() or not given.isfinite().all():
+            raise ValueError(
+                f"logits must be finite and floating (N, C), got {given.dtype} of shape {tuple(given.shape)}"
+            )
+        corrected = self._correct(given)
+        return corrected if isinstance(logits, Tensor) else np.asarray(corrected.numpy())
+
+    @abstractmethod
+    def _correct(self, logits: Tensor) -> Tensor: ...
+
+
+class LogitAdjustment(PosthocCorrection):
+    """Take the training prior out of the logits of a classifier that was trained without correction.
+
+        z - tau * log pi,   pi_c = n_c / N
+
+    Needs the training counts alone. With tau = 1 it is Bayes-optimal for balanced accuracy, where softmax(z) is the
+    training posterior. Not for logits of balanced softmax, logit-adjusted, GALA or LADE losses: they have it already.
+
+    Args:
+        class_counts: (C,) training counts, all positive.
+        tau: strength; 0 changes nothing.
+
+    Raises:
+        ValueError: a class has count 0.
+
+    Source: Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, equation 9.
+    """
+
+    def __init__(self, class_counts: CountsLike, tau: float = 1.0) -> None:
+        counts = ClassCounts(class_counts)
+        if 0 in counts.counts:
+            missing = list(counts).index(0)
+            raise ValueError(
+                f"class {missing} has count 0, so its log prior is infinite; leave it out or count it as 1"
+            )
+        self.log_prior = torch.from_numpy(np.log(counts.priors))
+        self.tau = tau
+
+    def _correct(self, logits: Tensor) -> Tensor:
+        if logits.shape[1] != len(self.log_prior):
+            raise ValueError(f"logits have {logits.shape[1]} classes but class_counts has {len(self.log_prior)}")
+        return logits - self.tau * self.log_prior.to(logits)
+
+
+class PredictionRebalancing(PosthocCorrection):
+    """Prediction re-balancing (PN): no class may take more than its share of a test set's probability.
+
+        P = softmax(z),   P'_ij = P_ij / (sum_i P_ij)^tau,   prediction argmax_j P'_ij
+
+    Transductive: it looks at the whole evaluation set at once, so a sample's prediction depends on the others', and it
+    assumes that the classes of that set are about equally frequent. Do not use it on single samples, nor where the
+    test set is as imbalanced as the training set. Needs no labels and no counts.
+
+    Args:
+        tau: strength; 0 changes nothing, the paper's is 1.
+
+    Source: Zhang et al., "BaGMar" (2022) and "Gradient-Aware Logit Adjustment Loss for Long-Tailed Classifier" (GALA),
+    ICASSP 2024, arXiv 2403.09036.
+    """
+
+    def __init__(self, tau: float = 1.0) -> None:
+        self.tau = tau
+
+    def scores(self, logits: Logits) -> Logits:
+        """P' itself, not renormalised."""
+        transformed = self.transform(logits)
+        return transformed.exp() if isinstance(transformed, Tensor) else np.asarray(np.exp(transformed))
+
+    def _correct(self, logits: Tensor) -> Tensor:
+        """log P': the sum over samples is taken in the log domain, where no class is too small for it."""
+        log_probability = logits.log_softmax(dim=1)
+        return log_probability - self.tau * log_probability.logsumexp(dim=0)
+
+
+POSTHOC = {"logit-adjustment": LogitAdjustment, "rebalance": PredictionRebalancing}
+
+
+def build_posthoc(name: str, class_counts: CountsLike, tau: float) -> PosthocCorrection:
+    """A correction by its name in the command line.
+
+    Raises:
+        ValueError: there is none of that name, or a class has count 0 where it must not.
+    """
+    if name not in POSTHOC:
+        raise ValueError(f"no correction is named {name!r}; there are {', '.join(POSTHOC)}")
+    return PredictionRebalancing(tau) if name == "rebalance" else LogitAdjustment(class_counts, tau)

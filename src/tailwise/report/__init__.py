@@ -1,0 +1,1 @@
+"""Reports: read run directories, compare methods, print tables. Nothing here trains."""

@@ -1,0 +1,160 @@
+"""Compare methods over seeds: means, spread, and whether a difference is more than the luck of the seeds."""
+
+from __future__ import annotations
+
+import difflib
+import statistics
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scipy.stats import ttest_rel
+
+from tailwise.errors import InputError
+from tailwise.report.runs import Run
+
+BINARY_METRICS = ("f1", "precision", "recall", "g_mean", "balanced_accuracy", "auc", "ap", "accuracy")
+MULTICLASS_METRICS = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "g_mean",
+    "accuracy_many",
+    "accuracy_medium",
+    "accuracy_few",
+    "auc",
+    "ece",
+)
+LOWER_IS_BETTER = ("ece",)
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric of one method.
+
+    mean, std: over the seeds; the sample standard deviation, None for one seed.
+    p_value: of the paired t-test against the reference over their common seeds, Holm-corrected over the methods; None
+        for the reference itself and where fewer than two seeds are common.
+    best: whether no other method has a better mean.
+    """
+
+    mean: float
+    std: float | None
+    p_value: float | None
+    best: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods of one recipe in rows, metrics in columns."""
+
+    recipe: str
+    model: str
+    num_parameters: int
+    epochs: int
+    seeds: dict[str, list[int]]
+    metrics: list[str]
+    cells: dict[str, dict[str, Cell]]
+    commands: list[str]
+
+    @property
+    def reference(self) -> str:
+        """The method that the others are tested against: the first."""
+        return next(iter(self.cells))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def compare(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> Comparison:
+    """Group runs of one recipe by method, in the order in which the methods first occur.
+
+    Args:
+        runs: finished runs of one recipe; the first one's method is the reference.
+        metrics: columns; by default those usual for two or for more classes.
+
+    Raises:
+        InputError: there is no run, the runs are of different recipes, data or networks, or a metric is unknown.
+    """
+    if not runs:
+        raise InputError("there are no runs to compare; `tailwise compare` makes some")
+    for run in runs:
+        for name in ("recipe", "class_counts", "model", "num_parameters", "epochs"):
+            if getattr(run, name) != getattr(runs[0], name):
+                raise InputError(f"{run.path} and {runs[0].path} differ in {name}: compare runs of one recipe only")
+    columns = _columns(runs, metrics)
+    by_method: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        by_method.setdefault(run.loss, {})[run.seed] = run
+    reference = next(iter(by_method))
+    cells: dict[str, dict[str, Cell]] = {method: {} for method in by_method}
+    for metric in columns:
+        values = {
+            method: {seed: run.metrics[metric] for seed, run in seeds.items()} for method, seeds in by_method.items()
+        }
+        p_values = holm({m: paired_p_value(values[reference], v) for m, v in values.items() if m != reference})
+        means = {method: statistics.fmean(v.values()) for method, v in values.items()}
+        best = min(means.values()) if metric in LOWER_IS_BETTER else max(means.values())
+        for method, of_seed in values.items():
+            std = statistics.stdev(of_seed.values()) if len(of_seed) > 1 else None
+            cells[method][metric] = Cell(means[method], std, p_values.get(method), means[method] == best)
+    first = runs[0]
+    return Comparison(
+        recipe=first.recipe,
+        model=first.model,
+        num_parameters=first.num_parameters,
+        epochs=first.epochs,
+        seeds={method: sorted(seeds) for method, seeds in by_method.items()},
+        metrics=columns,
+        cells=cells,
+        commands=[run.command for run in runs],
+    )
+
+
+def paired_p_value(reference: dict[int, float], other: dict[int, float]) -> float | None:
+    """Two-sided paired t-test over the seeds that both have; None for fewer than two.
+
+    Where the difference is the same for every seed the statistic has no variance: p is 1 for no difference, 0 for one.
+    """
+    common = sorted(reference.keys() & other.keys())
+    if len(common) < 2:
+        return None
+    differences = {other[seed] - reference[seed] for seed in common}
+    if len(differences) == 1:
+        return 1.0 if differences == {0.0} else 0.0
+    with warnings.catch_warnings():
+        # Nearly constant differences lose digits in the test's variance; its p-value is then near 0 all the same.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        result = ttest_rel([other[seed] for seed in common], [reference[seed] for seed in common])
+    return float(result.pvalue)
+
+
+def holm(p_values: dict[str, float | None]) -> dict[str, float | None]:
+    """Holm's step-down correction over those that are not None.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
+    """
+    tested = sorted((p, name) for name, p in p_values.items() if p is not None)
+    corrected: dict[str, float | None] = dict.fromkeys(p_values)
+    highest = 0.0
+    for rank, (p, name) in enumerate(tested):
+        highest = max(highest, min(1.0, (len(tested) - rank) * p))
+        corrected[name] = highest
+    return corrected
+
+
+def _columns(runs: Sequence[Run], metrics: Sequence[str] | None) -> list[str]:
+    known = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
+    if metrics is None:
+        usual = BINARY_METRICS if len(runs[0].class_counts) == 2 else MULTICLASS_METRICS
+        return [name for name in usual if name in known]
+    for name in metrics:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            shown = ", ".join(metric for metric in known if not metric.startswith("recall/"))
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {shown}"
+            raise InputError(f"no metric of these runs is named {name!r}: {hint}")
+    return list(dict.fromkeys(metrics))

@@ -1,0 +1,57 @@
+"""A finished run looked at again: another test profile, a post-hoc correction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tailwise.counts import ClassCounts
+from tailwise.data.profiles import TestProfile, subset_indices, test_counts
+from tailwise.metrics import classification_report
+from tailwise.posthoc import PredictionRebalancing, build_posthoc
+from tailwise.report.runs import read_predictions, read_run
+
+TRANSDUCTIVE = (
+    "Re-balancing looked at the whole test set at once and assumes that its classes are about equally frequent; "
+    "it cannot classify single samples."
+)
+PROFILE_SEED = 0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of a run's test logits as they are and, where asked for, corrected."""
+
+    plain: dict[str, float]
+    corrected: dict[str, float] | None
+    num_samples: int
+    note: str | None
+
+
+def evaluate(run_path: Path, posthoc: str | None, tau: float, test_profile: TestProfile) -> Evaluation:
+    """Read the predictions of a run and report on them.
+
+    Args:
+        run_path: run directory.
+        posthoc: name of a correction, or None.
+        tau: its strength.
+        test_profile: class frequencies that the test samples are thinned out to.
+
+    Raises:
+        InputError: the directory holds no finished run, or the profile does not fit its test set.
+    """
+    run = read_run(run_path)
+    train_counts = ClassCounts(run.class_counts)
+    logits, targets = read_predictions(run_path)
+    available = ClassCounts.from_targets(targets, len(train_counts))
+    rows = subset_indices(targets, test_counts(available, test_profile, train_counts), PROFILE_SEED)
+    logits, targets = np.asarray(logits[rows], dtype=np.float64), targets[rows]
+    plain = classification_report(logits, targets, train_counts)
+    if posthoc is None:
+        return Evaluation(plain, None, len(rows), None)
+    correction = build_posthoc(posthoc, train_counts, tau)
+    corrected = classification_report(correction.transform(logits), targets, train_counts)
+    note = TRANSDUCTIVE if isinstance(correction, PredictionRebalancing) else None
+    return Evaluation(plain, corrected, len(rows), note)

@@ -1,0 +1,79 @@
+"""Run directories as reports read them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailwise.errors import InputError
+
+
+@dataclass(frozen=True)
+class Run:
+    """The summary of a finished run; ``metrics`` are those of the test set, without the ``test/`` prefix."""
+
+    path: Path
+    recipe: str
+    loss: str
+    seed: int
+    command: str
+    model: str
+    num_parameters: int
+    epochs: int
+    seconds: float
+    class_counts: tuple[int, ...]
+    class_names: tuple[str, ...]
+    metrics: dict[str, float]
+
+
+def read_run(path: Path) -> Run:
+    """The run at ``path``.
+
+    Raises:
+        InputError: there is no finished run, or its summary is broken.
+    """
+    file = path / "summary.json"
+    if not path.is_dir():
+        raise InputError(f"there is no run directory {path}; `tailwise train` makes one")
+    if not file.is_file():
+        raise InputError(f"{path} holds no finished run (no summary.json); finish it with tailwise train --resume")
+    try:
+        summary: dict[str, Any] = json.loads(file.read_text())
+        return Run(
+            path=path,
+            recipe=str(summary["recipe"]),
+            loss=str(summary["loss"]),
+            seed=int(summary["seed"]),
+            command=str(summary["command"]),
+            model=str(summary["model"]),
+            num_parameters=int(summary["num_parameters"]),
+            epochs=int(summary["epochs"]),
+            seconds=float(summary["seconds"]),
+            class_counts=tuple(int(count) for count in summary["class_counts"]),
+            class_names=tuple(str(name) for name in summary["class_names"]),
+            metrics={name.removeprefix("test/"): float(value) for name, value in summary["metrics"].items()},
+        )
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{file} is no summary of a run ({error}); train the run again") from error
+    except KeyError as error:
+        raise InputError(f"{file} lacks {error}; train the run again") from error
+
+
+def read_predictions(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Test logits (N, C) and targets (N,) of the run at ``path``.
+
+    Raises:
+        InputError: the file is missing or broken.
+    """
+    file = path / "predictions.npz"
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return arrays["logits"], arrays["targets"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file} cannot be read ({error}); train the run again") from error

@@ -1,0 +1,70 @@
+"""A comparison as a table in the terminal or in Markdown."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from tailwise.report.comparison import SIGNIFICANT, Cell, Comparison
+
+HEADINGS = {
+    "accuracy": "acc",
+    "balanced_accuracy": "bal. acc",
+    "f1": "F1",
+    "macro_f1": "macro F1",
+    "g_mean": "G-mean",
+    "mcc": "MCC",
+    "auc": "AUC",
+    "ap": "AP",
+    "ece": "ECE",
+    "accuracy_many": "many",
+    "accuracy_medium": "medium",
+    "accuracy_few": "few",
+}
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """For the terminal: the best mean of a column bold, significant differences from the reference starred."""
+    table = Table(title=comparison.recipe, caption=caption(comparison), title_style="bold")
+    table.title_justify = table.caption_justify = "left"
+    table.add_column("method", no_wrap=True)
+    for metric in comparison.metrics:
+        table.add_column(HEADINGS.get(metric, metric), justify="right")
+    for method, cells in comparison.cells.items():
+        texts = [
+            Text(_shown(cells[metric]), style="bold" if cells[metric].best else "") for metric in comparison.metrics
+        ]
+        table.add_row(method, *texts)
+    return table
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """For documents: the same, with the commands that made it."""
+    headings = ["method", *(HEADINGS.get(metric, metric) for metric in comparison.metrics)]
+    rows = [headings, ["---"] + ["---:"] * len(comparison.metrics)]
+    for method, cells in comparison.cells.items():
+        shown = [_shown(cells[metric]) for metric in comparison.metrics]
+        bold = [
+            f"**{text}**" if cells[metric].best else text
+            for metric, text in zip(comparison.metrics, shown, strict=True)
+        ]
+        rows.append([method, *bold])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([f"### {comparison.recipe}", "", *lines, "", caption(comparison), ""])
+
+
+def caption(comparison: Comparison) -> str:
+    """What the numbers are."""
+    numbers = {len(seeds) for seeds in comparison.seeds.values()}
+    seeds = f"{min(numbers)}" if len(numbers) == 1 else f"{min(numbers)} to {max(numbers)}"
+    return (
+        f"Percent on the test set after the last of {comparison.epochs} epochs: mean ± sample standard deviation over "
+        f"{seeds} seed{'s' if numbers != {1} else ''}. {comparison.model}, {comparison.num_parameters:,} parameters. "
+        f"* differs from {comparison.reference}: paired t-test over the seeds, Holm-corrected p < {SIGNIFICANT}."
+    )
+
+
+def _shown(cell: Cell) -> str:
+    spread = "" if cell.std is None else f" ± {100 * cell.std:.2f}"
+    star = "*" if cell.p_value is not None and cell.p_value < SIGNIFICANT else ""
+    return f"{100 * cell.mean:.2f}{spread}{star}"
