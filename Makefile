@@ -1,0 +1,27 @@
+# Everything a newcomer needs: `make demo` shows it, `make test` proves it.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin
+
+.PHONY: install demo test lint docs clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@
+
+demo: install
+	$(RUN)/tailwise compare digits/long-tailed-if20 --loss ce,focal,balanced_softmax,gppe,sgpl --seeds 0-2 --out runs/demo
+
+lint: install
+	$(RUN)/ruff check src tests benchmarks
+	$(RUN)/ruff format --check src tests benchmarks
+	$(RUN)/mypy
+
+test: lint
+	$(RUN)/pytest -n auto
+
+clean:
+	rm -rf $(VENV) runs/demo

@@ -1,0 +1,54 @@
+"""The command line: one file per command, none with logic of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from tailwise.cli import compare, datasets, evaluate, losses, recipes, train
+from tailwise.errors import InputError
+
+app = typer.Typer(
+    name="tailwise",
+    help="Train, compare and evaluate classifiers on imbalanced and long-tailed data.",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, compare, evaluate, recipes, losses, datasets):
+    name = command.__name__.rpartition(".")[2]
+    app.command(name, help=command.__doc__, epilog=command.EXAMPLE)(command.run)
+
+# typer names no base class of its own for "the command line itself is wrong"; this one is BadParameter's parent.
+UsageError = typer.BadParameter.__mro__[1]
+
+
+def main() -> None:
+    """Run a command; exit 0, 1 (it failed) or 2 (the input cannot be used), each failure in one line on stderr."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except InputError as error:
+        return _say(str(error), 2)
+    except typer.Abort:
+        return _say("stopped", 1)
+    except KeyboardInterrupt:
+        return _say("stopped; the same command with --resume goes on from the last epoch", 1)
+    except Exception as error:
+        if isinstance(error, UsageError):
+            return _say(f"{error.format_message().rstrip('.')}; see tailwise --help", 2)  # type: ignore[attr-defined]
+        if os.environ.get("TAILWISE_DEBUG"):
+            raise
+        first = next(iter(str(error).strip().splitlines()), "")
+        return _say(f"{type(error).__name__}: {first} (TAILWISE_DEBUG=1 shows where)", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str, code: int) -> int:
+    print(f"tailwise: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,67 @@
+"""What commands print: tables on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+PIPED_WIDTH = 150
+SHOWN_METRICS = (
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "precision",
+    "recall",
+    "g_mean",
+    "mcc",
+    "auc",
+    "ap",
+    "ece",
+    "accuracy_many",
+    "accuracy_medium",
+    "accuracy_few",
+)
+
+
+def console() -> Console:
+    """Stdout; wide enough for a table where it is no terminal."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
+
+
+@contextmanager
+def epoch_progress(label: str, epochs: int) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A bar that moves with every epoch of every run."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("epochs"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(label, total=epochs)
+
+        def advance(line: dict[str, Any]) -> None:
+            progress.advance(task)
+
+        yield advance
+
+
+def metrics_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:
+    """Metrics in rows, one column of values per heading; percent."""
+    table = Table("metric", title=title, title_justify="left", title_style="bold")
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for name in SHOWN_METRICS:
+        values = [column.get(name) for column in columns.values()]
+        if any(value is not None for value in values):
+            table.add_row(name.replace("_", " "), *("-" if value is None else f"{100 * value:.2f}" for value in values))
+    return table

@@ -1,0 +1,35 @@
+"""Evaluate a run again: with a post-hoc correction, or on another test profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+EXAMPLE = "Example: tailwise evaluate runs/digits/long-tailed-if20/ce/seed-0 --posthoc logit-adjustment --tau 1"
+
+
+def run(
+    run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    posthoc: Annotated[
+        Literal["logit-adjustment", "rebalance"] | None,
+        typer.Option(help="logit-adjustment needs the training counts; rebalance needs the whole test set at once."),
+    ] = None,
+    tau: Annotated[float, typer.Option(min=0.0, help="Strength of the correction.")] = 1.0,
+    test_profile: Annotated[
+        Literal["natural", "uniform", "long-tailed", "backward"],
+        typer.Option(help="Class frequencies of the test set: as it is, equal, as in training, or reversed."),
+    ] = "natural",
+) -> None:
+    from tailwise.cli.display import console, metrics_table
+    from tailwise.report.evaluation import evaluate
+
+    evaluation = evaluate(run_path, posthoc, tau, test_profile)
+    columns = {"as trained": evaluation.plain}
+    if evaluation.corrected is not None:
+        columns[f"{posthoc}, tau {tau:g}"] = evaluation.corrected
+    title = f"{run_path} · {test_profile} test set of {evaluation.num_samples} samples, percent"
+    console().print(metrics_table(title, columns))
+    if evaluation.note:
+        console().print(evaluation.note)

@@ -1,0 +1,44 @@
+"""Options that several commands share, and the values they parse to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tailwise.errors import InputError
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", envvar="TAILWISE_DATA", help="Folder of data sets.", show_default=False),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; repeatable.", show_default=False),
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="CPU threads of a run; by default all.", show_default=False)
+]
+
+
+def parse_seeds(text: str) -> list[int]:
+    """``0-4``, ``3`` or ``0,2,5-7`` as a list of different seeds.
+
+    Raises:
+        InputError: the text is none of these.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise InputError(f"--seeds takes numbers and ranges such as 0-4 or 0,2,5, got {text!r}")
+        seeds += range(int(first), int(last if dash else first) + 1)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(f"--seeds must name at least one seed and none twice, got {text!r}")
+    return seeds
+
+
+def parse_names(text: str | None) -> list[str]:
+    """A comma-separated list."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]

@@ -1,0 +1,47 @@
+"""Train one classifier from a recipe."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tailwise.cli.options import DataRoot, Settings, Threads
+
+EXAMPLE = "Example: tailwise train digits/long-tailed-if20 --loss gppe --set training.epochs=30"
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="A name from `tailwise recipes`, or a YAML file of your own.")],
+    loss: Annotated[
+        str | None, typer.Option(help="A method of the recipe, or any loss of `tailwise losses`.", show_default=False)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Replaces the recipe's.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run directory; by default runs/<recipe>/<loss>/seed-<n>.", show_default=False),
+    ] = None,
+    settings: Settings = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    data_root: DataRoot = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    threads: Threads = None,
+) -> None:
+    from tailwise.cli.display import console, epoch_progress, metrics_table
+    from tailwise.recipes.catalog import load_recipe
+    from tailwise.training.engine import RunOptions, train
+    from tailwise.training.sweep import run_directory
+
+    resolved = load_recipe(recipe).resolve(loss, seed, settings or ())
+    folder = out or run_directory(Path("runs"), resolved)
+    command = shlex.join(["tailwise", *sys.argv[1:]])
+    with epoch_progress(f"{resolved.recipe} {resolved.method}", resolved.training.epochs) as on_epoch:
+        options = RunOptions(data_root, device, threads, resume, command, on_epoch)
+        summary = train(resolved, folder, options)
+    metrics = {name.removeprefix("test/"): value for name, value in summary["metrics"].items()}
+    title = f"{resolved.recipe} · {resolved.method} · seed {resolved.seed} · last epoch, test set, percent"
+    console().print(metrics_table(title, {summary["model"]: metrics}))
+    console().print(f"{summary['num_parameters']:,} parameters, {summary['seconds']:.1f} s. Run directory: {folder}")
