@@ -23,6 +23,7 @@ for command in (train, compare, evaluate, recipes, losses, datasets):
 
 # typer names no base class of its own for "the command line itself is wrong"; this one is BadParameter's parent.
 UsageError = typer.BadParameter.__mro__[1]
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -35,10 +36,8 @@ def _exit_code() -> int:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except InputError as error:
         return _say(str(error), 2)
-    except typer.Abort:
-        return _say("stopped", 1)
-    except KeyboardInterrupt:
-        return _say("stopped; the same command with --resume goes on from the last epoch", 1)
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
     except Exception as error:
         if isinstance(error, UsageError):
             return _say(f"{error.format_message().rstrip('.')}; see tailwise --help", 2)  # type: ignore[attr-defined]
@@ -46,6 +45,8 @@ def _exit_code() -> int:
             raise
         first = next(iter(str(error).strip().splitlines()), "")
         return _say(f"{type(error).__name__}: {first} (TAILWISE_DEBUG=1 shows where)", 1)
+    if code == INTERRUPTED:
+        return _say("stopped; compare goes on from here when run again, train with --resume", 1)
     return code if isinstance(code, int) else 0
 
 

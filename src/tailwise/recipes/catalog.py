@@ -82,9 +82,7 @@ class RecipeTemplate:
             except ValueError as error:
                 raise InputError(f"{self.name} has no method {method!r} and {error}") from error
             own = {}
-        if "name" in own.get("loss", {}):
-            return own
-        return merge(own, {"loss": {"name": method}})
+        return merge({"loss": {"name": method}}, own)
 
 
 def load_recipe(name: str) -> RecipeTemplate:
@@ -203,8 +201,10 @@ def _describe(error: ValidationError, model: type[BaseModel]) -> str:
     )
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(where.rpartition(".")[2], _field_names(model), n=1)
-        return f"unknown key {where}; " + (f"did you mean {near[0]}?" if near else "see docs/recipes.md for the keys")
+        section, dot, key = where.rpartition(".")
+        near = difflib.get_close_matches(key, _field_names(model), n=1)
+        hint = f"did you mean {section}{dot}{near[0]}?" if near else "the documentation of recipes lists the keys"
+        return f"unknown key {where}; {hint}"
     if problem["type"] == "missing":
         return f"{where} is missing"
     if problem["type"] == "value_error":

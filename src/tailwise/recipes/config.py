@@ -61,7 +61,7 @@ class LossConfig(BaseModel):
             if key == "name":
                 continue
             if key not in allowed:
-                raise ValueError(f"loss {entry.name!r} has no setting {key!r}; it has {', '.join(allowed)}")
+                raise ValueError(f"{entry.name} has no setting {key!r}; it has {', '.join(allowed)}")
             adapter: TypeAdapter[Any] = TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True))
             try:
                 checked[key] = adapter.validate_python(value)

@@ -29,7 +29,7 @@ def comparison_table(comparison: Comparison) -> Table:
     table.title_justify = table.caption_justify = "left"
     table.add_column("method", no_wrap=True)
     for metric in comparison.metrics:
-        table.add_column(HEADINGS.get(metric, metric), justify="right")
+        table.add_column(HEADINGS.get(metric, metric), justify="right", overflow="fold")
     for method, cells in comparison.cells.items():
         texts = [
             Text(_shown(cells[metric]), style="bold" if cells[metric].best else "") for metric in comparison.metrics

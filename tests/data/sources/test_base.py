@@ -9,6 +9,7 @@ import pytest
 
 from data.sources.messages import one_line
 from tailwise.data.sources.base import expected_at, find_under, locate, split_rows
+from tailwise.data.sources.npz import Npz
 from tailwise.errors import InputError
 
 TARGETS = np.random.default_rng(0).permutation(np.repeat([0, 1, 2, 3], [100, 10, 2, 1]))
@@ -75,3 +76,12 @@ def test_a_missing_path_is_named_everywhere_it_was_tried(tmp_path: Path, monkeyp
 def test_without_a_data_root_nothing_is_found_and_the_message_says_how_to_name_one() -> None:
     assert find_under(None, "mnist") is None
     assert expected_at(None, "mnist") == "DATA_ROOT/mnist, with --data-root or TAILWISE_DATA naming DATA_ROOT"
+
+
+def test_negative_labels_are_refused_except_minus_one_against_one(tmp_path: Path) -> None:
+    features = np.zeros((6, 2), dtype=np.float32)
+    np.savez(tmp_path / "unlabelled.npz", inputs=features, targets=np.array([0, 1, -1, 0, 1, 0]))
+    np.savez(tmp_path / "signs.npz", inputs=features, targets=np.array([1, -1, -1, 1, 1, -1]))
+    with pytest.raises(InputError, match=r"unlabelled\.npz has label -1 in row 2; labels start at 0"):
+        Npz(train=tmp_path / "unlabelled.npz").load(None, "train")
+    assert Npz(train=tmp_path / "signs.npz").load(None, "train").class_names == ("-1", "1")

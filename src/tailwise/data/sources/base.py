@@ -147,6 +147,10 @@ def split_rows(targets: NDArray[np.int64], split: Split, test_fraction: float, s
 def _encode(labels: NDArray[Any], class_names: tuple[str, ...], path: Path) -> NDArray[np.int64]:
     if labels.size == 0:
         raise InputError(f"{path} holds no samples; it needs at least one")
+    # A negative label mostly marks what has none; only the pair -1 and 1 is a usual way to write two classes.
+    if labels.dtype.kind == "i" and labels.min() < 0 and not np.isin(labels, (-1, 1)).all():
+        row = int(np.flatnonzero(labels < 0)[0])
+        raise InputError(f"{path} has label {labels[row]} in row {row}; labels start at 0, so drop or relabel the row")
     values, inverse = np.unique(labels, return_inverse=True)
     index = {name: label for label, name in enumerate(class_names)}
     unknown = [position for position, value in enumerate(values) if str(value) not in index]

@@ -1,0 +1,283 @@
+"""The command as a user types it: what it prints, what it leaves, how it fails."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tailwise.cli
+from tailwise.losses import LOSSES
+from tailwise.recipes.catalog import catalog
+
+QUICK = ["--set", "training.epochs=2", "--set", "data.profile.max_count=40"]
+RECIPE = "digits/long-tailed-if10"
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def tailwise_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command in this process: exit code, stdout, stderr."""
+    monkeypatch.setenv("TAILWISE_DATA", "")
+    monkeypatch.delenv("TAILWISE_DATA")
+
+    def run(*words: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tailwise", *map(str, words)])
+        with pytest.raises(SystemExit) as exit_:
+            tailwise.cli.main()
+        output = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return exit_.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, made by the installed command."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    command = [Path(sys.executable).with_name("tailwise"), "train", RECIPE, "--loss", "gppe", "--out", out, *QUICK]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "balanced accuracy" in finished.stdout
+    assert "parameters" in finished.stdout
+    return out
+
+
+def assert_one_line(result: tuple[int, str, str], code: int, *parts: str) -> None:
+    """The last line of stderr says it all; before it there may only be a progress bar."""
+    actual, _, error = result
+    assert actual == code, error
+    assert "Traceback" not in error
+    lines = [line for line in error.splitlines() if line.startswith("tailwise: ")]
+    assert len(lines) == 1, error
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_train_records_the_command_that_was_typed(trained: Path) -> None:
+    summary = json.loads((trained / "summary.json").read_text())
+    assert summary["command"].startswith(f"tailwise train {RECIPE} --loss gppe --out")
+    assert summary["epochs"] == 2
+
+
+def test_train_again_is_refused_and_resume_shows_the_finished_run(trained: Path, tailwise_command: Command) -> None:
+    again = ("train", RECIPE, "--loss", "gppe", "--out", trained, *QUICK)
+    assert_one_line(tailwise_command(*again), 2, "holds a run already", "--resume")
+    code, output, _ = tailwise_command(*again, "--resume")
+    assert code == 0
+    assert "balanced accuracy" in output
+
+
+def test_compare_prints_and_writes_the_table_and_goes_on_where_it_was(
+    tmp_path: Path, tailwise_command: Command
+) -> None:
+    words = ("compare", RECIPE, "--loss", "ce,sgpl", "--seeds", "0-1", "--out", tmp_path, "--jobs", "1", *QUICK)
+    code, output, _ = tailwise_command(*words)
+    assert code == 0
+    assert "sgpl" in output
+    assert "2 seeds" in output
+    folder = tmp_path / RECIPE
+    comparison = json.loads((folder / "comparison.json").read_text())
+    assert comparison["seeds"] == {"ce": [0, 1], "sgpl": [0, 1]}
+    assert "| ce |" in (folder / "comparison.md").read_text()
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("weights.safetensors")}
+    assert len(times) == 4
+    assert tailwise_command(*words)[:2] == (code, output)
+    assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("weights.safetensors")}
+
+
+def test_command_recorded_by_compare_makes_the_same_weights(tmp_path: Path, tailwise_command: Command) -> None:
+    tailwise_command(
+        "compare", RECIPE, "--loss", "ce", "--seeds", "3", "--out", tmp_path / "a", "--threads", "1", *QUICK
+    )
+    run = tmp_path / "a" / RECIPE / "ce/seed-3"
+    recorded = json.loads((run / "summary.json").read_text())["command"]
+    words = recorded.replace(str(tmp_path / "a"), str(tmp_path / "b")).split()[1:]
+    assert tailwise_command(*words, "--threads", "1")[0] == 0
+    copy = tmp_path / "b" / RECIPE / "ce/seed-3"
+    assert (run / "weights.safetensors").read_bytes() == (copy / "weights.safetensors").read_bytes()
+
+
+def test_compare_tells_of_failed_runs_and_shows_the_others(tmp_path: Path, tailwise_command: Command) -> None:
+    words = ("compare", RECIPE, "--loss", "ce", "--seeds", "0", "--out", tmp_path, *QUICK)
+    code, _, error = tailwise_command(*words, "--set", "optimizer.name=sgd", "--set", "optimizer.lr=1e30")
+    assert code == 1
+    assert "seed-0 failed: the loss became" in error
+
+
+def test_evaluate_shows_plain_and_corrected_side_by_side(trained: Path, tailwise_command: Command) -> None:
+    code, output, _ = tailwise_command("evaluate", trained, "--posthoc", "rebalance", "--tau", "0.7")
+    assert code == 0
+    assert "rebalance, tau 0.7" in output
+    assert "whole test set at once" in output
+    code, output, _ = tailwise_command("evaluate", trained, "--test-profile", "uniform")
+    assert code == 0
+    assert "uniform test set" in output
+
+
+def test_lists_name_everything_there_is(tailwise_command: Command) -> None:
+    _, recipes, _ = tailwise_command("recipes")
+    assert all(name in recipes for name in catalog())
+    assert "GPPE F1 .9802" in recipes
+    _, losses, _ = tailwise_command("losses")
+    assert all(entry.cls.__name__ in losses for entry in LOSSES.values())
+    _, datasets, _ = tailwise_command("datasets")
+    assert all(name in datasets for name in ("digits", "mnist", "fashion-mnist", "htru2", "image-folder", "parquet"))
+
+
+@pytest.mark.parametrize("command", ["train", "compare", "evaluate", "recipes", "losses", "datasets"])
+def test_help_of_each_command_shows_an_example(command: str, tailwise_command: Command) -> None:
+    code, output, _ = tailwise_command(command, "--help")
+    assert code == 0
+    assert f"Example: tailwise {command}" in output
+
+
+def test_bare_command_shows_help(tailwise_command: Command) -> None:
+    code, output, _ = tailwise_command()
+    assert code == 0
+    assert "compare" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["train", "no/such-recipe"], ["no recipe is named 'no/such-recipe'", "`tailwise recipes`"]),
+        (["train", "digits/long-tailed-if11"], ["did you mean digits/long-tailed-if10?"]),
+        (["train", RECIPE, "--set", "trainig.epochs=3"], ["unknown key trainig", "did you mean training?"]),
+        (["train", RECIPE, "--set", "training.epochs=many"], ["training.epochs", "valid integer", "'many'"]),
+        (["train", RECIPE, "--loss", "gpe"], ["no method 'gpe'", "did you mean 'gppe'"]),
+        (["train", RECIPE, "--seed", "x"], ["--seed", "integer"]),
+        (["train", RECIPE, "--lr", "3"], ["No such option: --lr"]),
+        (["train"], ["Missing argument"]),
+        (["trian"], ["No such command 'trian'"]),
+        (["train", "mine.yaml"], ["there is no recipe file mine.yaml"]),
+        (["train", "htru2/mlp"], ["HTRU_2.csv", "--data-root or TAILWISE_DATA"]),
+        (["train", "gppe/mnist-3v5-50-1000"], ["train-images-idx3-ubyte.gz", "tailwise[hub]", "TAILWISE_DATA"]),
+        (["compare", RECIPE, "--seeds", "4-1"], ["--seeds must name at least one seed"]),
+        (["compare", RECIPE, "--seeds", "a"], ["--seeds takes numbers and ranges such as 0-4", "'a'"]),
+        (["compare", RECIPE, "--loss", "ce,nothing"], ["no method 'nothing'"]),
+        (["evaluate", "nowhere"], ["there is no run directory nowhere"]),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(
+    words: list[str], parts: list[str], tmp_path: Path, tailwise_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_one_line(tailwise_command(*words), 2, *parts)
+
+
+def own_table(folder: Path, name: str, content: bytes) -> list[str]:
+    """Words that train on a data file of one's own."""
+    (folder / name).write_bytes(content)
+    kind = name.rpartition(".")[2]
+    target = "target: y, " if kind == "csv" else ""
+    source = f"data.source={{name: {kind}, {target}train: {folder / name}}}"
+    profile = "data.profile={name: natural}"
+    return [
+        "train",
+        RECIPE,
+        "--set",
+        source,
+        "--set",
+        profile,
+        "--set",
+        "training.epochs=1",
+        "--out",
+        str(folder / "o"),
+    ]
+
+
+def npz_bytes(folder: Path, **arrays: np.ndarray) -> bytes:
+    np.savez(folder / "made.npz", **arrays)
+    return (folder / "made.npz").read_bytes()
+
+
+def test_own_table_trains(tmp_path: Path, tailwise_command: Command) -> None:
+    rows = "\n".join(f"{i % 7},{i % 3},{'rare' if i % 5 == 0 else 'usual'}" for i in range(100))
+    words = own_table(tmp_path, "table.csv", f"a,b,y\n{rows}\n".encode())
+    code, output, error = tailwise_command(*words)
+    assert code == 0, error
+    assert "auc" in output
+    assert json.loads((tmp_path / "o/summary.json").read_text())["class_names"] == ["rare", "usual"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parts"),
+    [
+        ("x.npz", b"PK\x03\x04 not really", ["x.npz"]),
+        ("x.npz", b"", ["x.npz"]),
+        ("x.parquet", b"PAR1", ["x.parquet is not a readable Parquet file"]),
+        ("x.csv", b"a,b\n1,2\n", ["no column 'y'", "its columns are a, b"]),
+        ("x.csv", b"a,y\n1,0\nred,1\n", ["'red' in column 'a', row 1"]),
+        ("x.csv", b"a,y\nnan,0\n1,1\n", ["column 'a', row 0", "finite"]),
+    ],
+)
+def test_broken_data_file_is_named_in_one_line(
+    name: str, content: bytes, parts: list[str], tmp_path: Path, tailwise_command: Command
+) -> None:
+    assert_one_line(tailwise_command(*own_table(tmp_path, name, content)), 2, *parts)
+
+
+def test_label_out_of_range_is_named_in_one_line(tmp_path: Path, tailwise_command: Command) -> None:
+    features = np.zeros((20, 3), dtype=np.float32)
+    negative = npz_bytes(tmp_path, inputs=features, targets=np.arange(20) % 3 - 1)
+    assert_one_line(tailwise_command(*own_table(tmp_path, "x.npz", negative)), 2, "label -1 in row 0", "start at 0")
+
+
+def test_mnist_label_out_of_range_is_named_in_one_line(
+    data_root: Path, tmp_path: Path, tailwise_command: Command
+) -> None:
+    shutil.copytree(data_root / "mnist", tmp_path / "mnist", copy_function=shutil.copyfile)
+    (tmp_path / "mnist").chmod(0o755)
+    labels = tmp_path / "mnist/train-labels-idx1-ubyte.gz"
+    content = bytearray(gzip.decompress(labels.read_bytes()))
+    content[8 + 7] = 12
+    labels.write_bytes(gzip.compress(content))
+    words = ("train", "gppe/mnist-3v5-50-1000", "--data-root", tmp_path, "--out", tmp_path / "o")
+    assert_one_line(tailwise_command(*words), 2, "from 0 to 9", "12 in row 7")
+
+
+def test_directory_that_cannot_be_written_is_named(tmp_path: Path, tailwise_command: Command) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert_one_line(tailwise_command("train", RECIPE, "--out", tmp_path / "file/run"), 2, "cannot write", "--out")
+
+
+def test_interrupted_command_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "tailwise",
+        "train",
+        RECIPE,
+        "--out",
+        str(tmp_path / "o"),
+        "--set",
+        "training.epochs=100000",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
+    while not (tmp_path / "o/state/last.safetensors").exists():
+        assert process.poll() is None
+    process.send_signal(2)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "train with --resume" in error.splitlines()[-1]
+    assert "Traceback" not in error
+
+
+def test_unexpected_error_is_one_line_and_exit_code_1(
+    tmp_path: Path, tailwise_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise MemoryError("no room\nfor details")
+
+    monkeypatch.setattr("tailwise.training.engine.prepare", broken)
+    result = tailwise_command("train", RECIPE, "--out", tmp_path / "o")
+    assert_one_line(result, 1, "MemoryError: no room", "TAILWISE_DEBUG=1")

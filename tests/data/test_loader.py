@@ -1,0 +1,71 @@
+"""From a data section to batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tailwise.data.arrays import Arrays
+from tailwise.data.config import DataConfig
+from tailwise.data.loader import Batches, prepare
+
+
+def config(**fields: object) -> DataConfig:
+    return DataConfig.model_validate({"source": {"name": "mnist"}, **fields})
+
+
+def test_indices_point_into_the_source_through_class_choice_and_profile(data_root: Path) -> None:
+    section = config(classes=[5, 3], profile={"name": "counts", "counts": [300, 20]})
+    prepared = prepare(section, data_root)
+    whole = section.source.load(data_root, "train")
+    assert list(prepared.train.arrays.counts) == [300, 20]
+    np.testing.assert_array_equal(whole.inputs[prepared.train.indices], prepared.train.arrays.inputs)
+    relabelled = np.where(whole.targets[prepared.train.indices] == 3, 1, 0)
+    np.testing.assert_array_equal(relabelled, prepared.train.arrays.targets)
+    assert list(prepared.test.arrays.counts) == [892, 1010]
+    assert prepared.test.arrays.class_names == ("5", "3")
+
+
+def test_another_seed_draws_other_samples_and_null_the_first(data_root: Path) -> None:
+    fields = {"classes": [5, 3], "profile": {"name": "counts", "counts": [300, 20]}}
+    drawn = {seed: prepare(config(**fields, seed=seed), data_root).train for seed in (0, 1, None)}
+    assert not np.array_equal(drawn[0].indices, drawn[1].indices)
+    targets = config().source.load(data_root, "train").targets
+    first = np.sort(np.concatenate([np.flatnonzero(targets == 5)[:300], np.flatnonzero(targets == 3)[:20]]))
+    np.testing.assert_array_equal(drawn[None].indices, first)
+
+
+def test_test_profile_follows_the_training_counts(data_root: Path) -> None:
+    section = config(classes=[5, 3], profile={"name": "counts", "counts": [1000, 50]}, test_profile="long-tailed")
+    assert list(prepare(section, data_root).test.arrays.counts) == [892, 44]
+    assert list(prepare(section.model_copy(update={"test_profile": "backward"}), data_root).test.arrays.counts) == [
+        50,
+        1000,
+    ]
+
+
+def numbered(samples: int) -> Arrays:
+    return Arrays(
+        np.arange(samples, dtype=np.float32)[:, None], np.arange(samples, dtype=np.int64) % 3, ("a", "b", "c")
+    )
+
+
+def epoch_order(batches: Batches, seed: int, epoch: int) -> list[int]:
+    return torch.cat([inputs.flatten() for inputs, _ in batches.shuffled(seed, epoch)]).int().tolist()
+
+
+def test_every_epoch_hands_out_every_sample_once_with_its_target() -> None:
+    batches = Batches(numbered(10), 4, torch.device("cpu"))
+    assert len(batches) == 3
+    assert sorted(epoch_order(batches, 0, 0)) == list(range(10))
+    assert all((inputs.flatten().long() % 3 == targets).all() for inputs, targets in batches.shuffled(0, 0))
+    assert torch.cat([inputs.flatten() for inputs, _ in batches.in_order()]).int().tolist() == list(range(10))
+
+
+def test_order_follows_from_seed_and_epoch_alone() -> None:
+    batches = Batches(numbered(50), 7, torch.device("cpu"))
+    assert epoch_order(batches, 3, 5) == epoch_order(batches, 3, 5)
+    orders = {tuple(epoch_order(batches, seed, epoch)) for seed in range(4) for epoch in range(4)}
+    assert len(orders) == 16

@@ -1,0 +1,105 @@
+"""Post-hoc corrections against golden cases and what theory promises of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import golden
+from tailwise.metrics import classification_report
+from tailwise.posthoc import LogitAdjustment, PosthocCorrection, PredictionRebalancing, build_posthoc
+
+
+@pytest.mark.parametrize("case", golden("prediction_rebalancing"))
+def test_rebalancing_matches_golden(case: dict[str, Any]) -> None:
+    logits = torch.tensor(case["logits"], dtype=torch.float64)
+    correction = PredictionRebalancing(**case["params"])
+    expected = torch.tensor(case["scores"], dtype=torch.float64)
+    torch.testing.assert_close(correction.scores(logits), expected, rtol=1e-9, atol=1e-12)
+    assert correction.transform(logits).argmax(dim=1).tolist() == case["prediction"]
+
+
+def gaussian_problem(counts: list[int], samples: int = 4000, seed: int = 0) -> tuple[Any, Any]:
+    """A balanced test set, and the exact training posterior log P(y | x) of a training set with ``counts``."""
+    generator = np.random.default_rng(seed)
+    target = generator.integers(0, len(counts), samples)
+    positions = target + 0.7 * generator.normal(size=samples)
+    log_likelihood = -((positions[:, None] - np.arange(len(counts))) ** 2) / (2 * 0.7**2)
+    return log_likelihood + np.log(np.array(counts) / sum(counts)), target
+
+
+def test_logit_adjustment_turns_the_training_posterior_into_the_balanced_one() -> None:
+    counts = [900, 90, 10]
+    logits, target = gaussian_problem(counts)
+    corrected = LogitAdjustment(counts).transform(logits)
+    balanced, _ = gaussian_problem([1, 1, 1])
+    difference = corrected - balanced
+    np.testing.assert_allclose(difference - difference[:, :1], np.zeros_like(difference), atol=1e-9)
+    before, after = (classification_report(z, target, counts)["balanced_accuracy"] for z in (logits, corrected))
+    assert after > before + 0.1
+
+
+def test_logit_adjustment_of_an_already_balanced_classifier_hurts() -> None:
+    counts = [900, 90, 10]
+    balanced, target = gaussian_problem([1, 1, 1])
+    again = LogitAdjustment(counts).transform(balanced)
+    before, after = (classification_report(z, target, counts)["balanced_accuracy"] for z in (balanced, again))
+    assert after < before
+
+
+def test_rebalancing_recovers_a_balanced_test_set_from_a_biased_classifier() -> None:
+    counts = [900, 90, 10]
+    logits, target = gaussian_problem(counts)
+    after = classification_report(PredictionRebalancing().transform(logits), target, counts)["balanced_accuracy"]
+    assert after > classification_report(logits, target, counts)["balanced_accuracy"] + 0.05
+
+
+def test_rebalancing_with_tau_one_gives_every_class_the_same_share() -> None:
+    logits, _ = gaussian_problem([900, 90, 10])
+    np.testing.assert_allclose(PredictionRebalancing().scores(logits).sum(axis=0), np.ones(3))
+
+
+def test_rebalancing_depends_on_the_other_samples() -> None:
+    logits, _ = gaussian_problem([900, 90, 10])
+    correction = PredictionRebalancing()
+    assert not np.allclose(correction.transform(logits)[:5], correction.transform(logits[:5]))
+
+
+@pytest.mark.parametrize("correction", [LogitAdjustment([9, 1], tau=0), PredictionRebalancing(tau=0)])
+def test_tau_zero_changes_no_probability(correction: PosthocCorrection) -> None:
+    logits = torch.randn(20, 2, dtype=torch.float64)
+    torch.testing.assert_close(correction.transform(logits).softmax(1), logits.softmax(1))
+
+
+@pytest.mark.parametrize("correction", [LogitAdjustment([9, 1]), PredictionRebalancing()])
+def test_numpy_in_numpy_out_and_torch_in_torch_out(correction: PosthocCorrection) -> None:
+    logits = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    from_numpy, from_torch = correction.transform(logits), correction.transform(torch.tensor(logits))
+    assert isinstance(from_numpy, np.ndarray)
+    assert isinstance(from_torch, torch.Tensor)
+    assert from_numpy.dtype == np.float32
+    np.testing.assert_array_equal(from_numpy, from_torch.numpy())
+
+
+@pytest.mark.parametrize("correction", [LogitAdjustment([9, 1]), PredictionRebalancing()])
+def test_extreme_logits_stay_finite(correction: PosthocCorrection) -> None:
+    logits = torch.tensor([[1e4, -1e4], [1e4, -1e4]])
+    assert correction.transform(logits).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LogitAdjustment([3, 0]), "class 1 has count 0"),
+        (lambda: LogitAdjustment([3, 2]).transform(np.zeros((1, 3))), "logits have 3 classes but class_counts has 2"),
+        (lambda: PredictionRebalancing().transform(np.array([[np.inf, 0.0]])), "logits must be finite"),
+        (lambda: PredictionRebalancing().transform(np.zeros(3)), r"\(N, C\), got torch.float64 of shape \(3,\)"),
+        (lambda: build_posthoc("calibrate", [1, 1], 1.0), "no correction is named 'calibrate'; there are logit-adj"),
+    ],
+)
+def test_wrong_input_is_named(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,180 @@
+"""The catalogue, a user's own file, and what a recipe may not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from recipe_trees import QUICK
+from tailwise.errors import InputError
+from tailwise.recipes.catalog import catalog, load_recipe, merge
+from tailwise.recipes.config import Recipe
+from tailwise.training.engine import RunOptions, train
+from tailwise.training.run_directory import RunDirectory
+
+# MNIST's test set has 1010 threes, 892 fives and 974 eights; the other two are 30% of each class, rounded.
+TEST_SIZES = {"gppe/mnist-3v5": 1902, "gppe/mnist-3v8": 1984, "digits/long-tailed": 539, "htru2/mlp": 5370}
+
+OWN = """
+name: mine
+about: my table
+settings:
+  data: {source: {name: digits}}
+  model: {name: mlp}
+  training: {epochs: 1}
+methods:
+  ce: {}
+  sharp: {loss: {name: focal, gamma: 5}}
+"""
+
+
+def own_recipe(folder: Path, text: str = OWN) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", sorted(catalog()))
+def test_every_method_of_every_recipe_resolves_and_survives_its_own_config_file(name: str) -> None:
+    template = load_recipe(name)
+    assert template.name == name
+    for method in template.methods:
+        recipe = template.resolve(method)
+        assert Recipe.model_validate(yaml.safe_load(yaml.safe_dump(recipe.model_dump(mode="json")))) == recipe
+
+
+@pytest.mark.parametrize("name", sorted(catalog()))
+def test_every_recipe_trains_on_its_real_data(name: str, data_root: Path, tmp_path: Path) -> None:
+    template = load_recipe(name)
+    for method in template.methods:
+        recipe = template.resolve(method, overrides=["training.epochs=1", "training.batch_size=500"])
+        summary = train(recipe, tmp_path / method, RunOptions(data_root, device="cpu"))
+        assert summary["class_counts"] == expected_counts(name, summary["class_counts"])
+        assert (
+            len(np.load(tmp_path / method / "predictions.npz")["targets"]) == TEST_SIZES["-".join(name.split("-")[:2])]
+        )
+
+
+def expected_counts(name: str, given: list[int]) -> list[int]:
+    """What the recipe's name says its training set holds."""
+    if "mnist" in name:
+        rare, frequent = name.split("-")[2:4]
+        return [int(frequent), int(rare)]
+    if "digits" in name:
+        assert max(given) // int(name.rpartition("-if")[2]) == min(given)
+        return sorted(given, reverse=True)
+    return given
+
+
+def test_matrix_names_every_combination() -> None:
+    pairs = [name for name in catalog() if name.startswith("gppe/mnist") and not name.endswith("authors")]
+    assert sorted(pairs) == [f"gppe/mnist-{p}-50-{n}" for p in ("3v5", "3v8") for n in (1000, 3000, 5000)]
+    assert load_recipe("gppe/mnist-3v8-50-3000").resolve().data.classes == [8, 3]
+
+
+def test_published_settings_of_gppe() -> None:
+    recipe = load_recipe("gppe/mnist-3v5-50-1000").resolve("gppe")
+    assert recipe.loss.arguments == {"majority_classes": [0], "detach_weight": True}
+    assert (recipe.optimizer.name, recipe.optimizer.lr, recipe.optimizer.betas) == ("adam", 1e-3, (0.5, 0.999))
+    assert (recipe.training.epochs, recipe.training.batch_size) == (100, 100)
+
+
+def test_method_takes_its_own_loss_or_the_one_it_is_named_after(tmp_path: Path) -> None:
+    template = load_recipe(own_recipe(tmp_path))
+    assert template.resolve().loss.name == "cross_entropy"
+    assert template.resolve("sharp").loss.name == "focal"
+    assert template.resolve("sharp").loss.arguments == {"gamma": 5.0}
+    assert template.resolve("sgpl").loss.name == "sgpl"
+
+
+def test_setting_wins_over_method_and_recipe(tmp_path: Path) -> None:
+    recipe = load_recipe(own_recipe(tmp_path)).resolve("sharp", 7, ["loss.gamma=1e-1", "training.epochs=9"])
+    assert recipe.loss.arguments == {"gamma": 0.1}
+    assert recipe.training.epochs == 9
+    assert recipe.seed == 7
+
+
+def test_merging_replaces_a_mapping_that_names_something_else() -> None:
+    base = {"profile": {"name": "exponential", "imbalance_factor": 10}, "model": {"name": "mlp", "widths": [5]}}
+    over = {"profile": {"name": "natural"}, "model": {"widths": [7]}}
+    assert merge(base, over) == {"profile": {"name": "natural"}, "model": {"name": "mlp", "widths": [7]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("digits/long-tailed-if21", "did you mean digits/long-tailed-if20"),
+        ("no/such-recipe", "`tailwise recipes` lists them"),
+        ("nothing.yaml", r"there is no recipe file nothing\.yaml"),
+    ],
+)
+def test_unknown_recipe_is_named_with_a_hint(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: [", r"mine\.yaml is not valid YAML: .* in line 1"),
+        ("- a", "must be a YAML mapping"),
+        (OWN + "name: again\n", "key 'name' stands twice in line 1[0-9]"),
+        (OWN.replace("about: my table\n", ""), "about is missing"),
+        (OWN.replace("settings", "setings"), "settings is missing"),
+        (OWN + "speed: 3\n", "unknown key speed"),
+        (OWN.replace("name: mine", "name: !!python/object/apply:os.system [id]"), "is not valid YAML"),
+    ],
+)
+def test_file_that_is_no_recipe_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_recipe(own_recipe(tmp_path, text))
+
+
+def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(OWN.replace("my table", "Größe").encode("latin-1"))
+    with pytest.raises(InputError, match=r"cannot read recipe file .*UTF-8"):
+        load_recipe(str(path))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("trainig.epochs=3", "unknown key trainig; did you mean training?"),
+        ("training.epoch=3", "unknown key training.epoch; did you mean training.epochs?"),
+        ("training.epochs=many", r"training\.epochs: Input should be a valid integer.*got 'many'"),
+        ("training.epochs=0", r"training\.epochs: Input should be greater than 0, got 0"),
+        ("optimizer.lr=.nan", r"optimizer\.lr: .*got nan"),
+        ("optimizer.name=lion", r"optimizer\.name: Input should be 'adam', 'adamw' or 'sgd', got 'lion'"),
+        (
+            "data.profile.imbalance_factor=0.5",
+            r"data\.profile\.imbalance_factor: .*greater than or equal to 1, got 0.5",
+        ),
+        ("data.profile={name: quadratic}", r"data\.profile: .*'exponential'"),
+        ("loss.gamma=2", "loss: cross_entropy has no setting 'gamma'; it has weight, label_smoothing"),
+        ("loss.label_smoothing=a lot", "loss: label_smoothing: Input should be a valid number.*got 'a lot'"),
+        ("loss.name=focall", "did you mean 'focal'"),
+        ("learning_rate.name=step", "learning_rate: a step schedule needs milestones"),
+        ("learning_rate.milestones=[3]", "learning_rate: milestones belong to the step schedule"),
+        ("seed=-1", "seed: Input should be greater than or equal to 0, got -1"),
+        ("training", "--set takes key=value, got 'training'"),
+        ("training.epochs.more=3", "--set training.epochs.more: epochs is a value, 3, and has nothing below it"),
+        ("training.epochs=[", "the value of --set .* is not valid YAML"),
+    ],
+)
+def test_wrong_setting_is_named_in_one_line(setting: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as raised:
+        load_recipe("digits/long-tailed-if20").resolve("ce", 0, [*QUICK, setting])
+    assert "\n" not in str(raised.value)
+
+
+def test_config_of_a_run_holds_the_resolved_recipe(tmp_path: Path) -> None:
+    recipe = load_recipe("digits/long-tailed-if20").resolve("sgpl", 4)
+    RunDirectory(tmp_path).open(recipe.model_dump(mode="json"), resume=False)
+    written = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert written["method"] == "sgpl"
+    assert written["seed"] == 4
+    assert written["data"]["profile"] == {"name": "exponential", "max_count": 120, "imbalance_factor": 20.0}

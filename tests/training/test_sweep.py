@@ -1,0 +1,65 @@
+"""Many runs side by side: finished ones stay, interrupted ones go on, failed ones are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipe_trees import quick_recipe, stop_after
+from tailwise.errors import InputError
+from tailwise.training.engine import RunOptions, train
+from tailwise.training.sweep import Job, run_directory, sweep
+
+OPTIONS = RunOptions(threads=1, device="cpu")
+
+
+def jobs(out: Path, *overrides: str) -> list[Job]:
+    recipes = [quick_recipe(method, seed, *overrides) for method in ("ce", "gppe") for seed in (0, 1)]
+    return [Job(recipe, run_directory(out, recipe), f"make {recipe.method} {recipe.seed}") for recipe in recipes]
+
+
+def ignore(line: dict[str, Any]) -> None:
+    pass
+
+
+def test_runs_are_laid_out_by_recipe_method_and_seed(tmp_path: Path) -> None:
+    assert run_directory(tmp_path, quick_recipe("gppe", 3)) == tmp_path / "digits/long-tailed-if20/gppe/seed-3"
+
+
+def test_side_by_side_gives_the_weights_of_one_after_the_other(tmp_path: Path) -> None:
+    lines: list[dict[str, Any]] = []
+    assert sweep(jobs(tmp_path / "one"), OPTIONS, 1, ignore) == []
+    assert sweep(jobs(tmp_path / "two"), OPTIONS, 2, lines.append) == []
+    assert len(lines) == 4 * 3
+    for first, second in zip(jobs(tmp_path / "one"), jobs(tmp_path / "two"), strict=True):
+        assert (first.out / "weights.safetensors").read_bytes() == (second.out / "weights.safetensors").read_bytes()
+        assert json.loads((second.out / "summary.json").read_text())["command"] == second.command
+
+
+def test_second_sweep_trains_only_what_is_not_finished(tmp_path: Path) -> None:
+    todo = jobs(tmp_path)
+    train(todo[0].recipe, todo[0].out, OPTIONS)
+    with pytest.raises(KeyboardInterrupt):
+        train(todo[1].recipe, todo[1].out, RunOptions(threads=1, device="cpu", on_epoch=stop_after(2)))
+    lines: list[dict[str, Any]] = []
+    assert sweep(todo, OPTIONS, 1, lines.append) == []
+    assert [line["epoch"] for line in lines] == [3, 1, 2, 3, 1, 2, 3]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_run_that_fails_in_training_is_told_and_stops_no_other(tmp_path: Path, processes: int) -> None:
+    broken = quick_recipe("ce", 9, "optimizer.name=sgd", "optimizer.lr=1e30")
+    todo = [Job(broken, run_directory(tmp_path, broken), ""), *jobs(tmp_path)]
+    failures = sweep(todo, OPTIONS, processes, ignore)
+    assert [failure.job.out.name for failure in failures] == ["seed-9"]
+    assert "the loss became" in failures[0].reason
+    assert all((job.out / "summary.json").exists() for job in todo[1:])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_input_that_cannot_be_used_stops_the_sweep(tmp_path: Path, processes: int) -> None:
+    with pytest.raises(InputError, match="5000 were asked for"):
+        sweep(jobs(tmp_path, "data.profile.max_count=5000"), OPTIONS, processes, ignore)
