@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +68,40 @@ def test_run_that_fails_in_training_is_told_and_stops_no_other(tmp_path: Path, p
 def test_input_that_cannot_be_used_stops_the_sweep(tmp_path: Path, processes: int) -> None:
     with pytest.raises(InputError, match="5000 were asked for"):
         sweep(jobs(tmp_path, "data.profile.max_count=5000"), OPTIONS, processes, ignore)
+
+
+def test_killed_worker_is_told_and_the_next_sweep_goes_on(tmp_path: Path) -> None:
+    todo = jobs(tmp_path, "training.epochs=40")
+    victims: list[int] = []
+
+    def kill_once(line: dict[str, Any]) -> None:
+        if not victims:
+            victims.append(next(iter(multiprocessing.active_children())).pid or 0)
+            os.kill(victims[0], signal.SIGKILL)
+
+    failures = sweep(todo, OPTIONS, 2, kill_once)
+    assert failures
+    assert all("the same command goes on from here" in failure.reason for failure in failures)
+    assert sweep(todo, OPTIONS, 2, ignore) == []
+    assert all((job.out / "summary.json").exists() for job in todo)
+
+
+def test_interrupted_sweep_ends_its_workers(tmp_path: Path) -> None:
+    script = (
+        "import sys, tailwise.cli\n"
+        f"sys.argv = ['tailwise', 'compare', 'digits/long-tailed-if20', '--out', {str(tmp_path)!r},"
+        " '--set', 'training.epochs=100000', '--jobs', '2']\n"
+        "if __name__ == '__main__':\n    tailwise.cli.main()\n"
+    )
+    program = tmp_path / "program.py"
+    program.write_text(script)
+    command = subprocess.Popen(
+        [sys.executable, program], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    while len(list(tmp_path.rglob("last.safetensors"))) < 2:
+        assert command.poll() is None
+    os.killpg(command.pid, signal.SIGINT)
+    _, error = command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert "Traceback" not in error
+    assert "stopped; compare goes on from here" in error

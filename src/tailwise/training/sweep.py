@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from tailwise.recipes.config import Recipe
 from tailwise.training.engine import RunOptions, train
 
 Report = Callable[[dict[str, Any]], None]
+RELAY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -61,29 +64,45 @@ def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Re
         options = replace(options, on_epoch=on_epoch)
         return [failure for job in jobs if (failure := _train_job(job, options))]
     threads = options.threads or max(1, (os.cpu_count() or 1) // processes)
+    options = replace(options, threads=threads, on_epoch=_send)
     context = multiprocessing.get_context("spawn")
     lines: multiprocessing.Queue[dict[str, Any] | None] = context.Queue()
     listener = threading.Thread(target=_relay, args=(lines, on_epoch), daemon=True)
     listener.start()
-    failures = []
+    pool = ProcessPoolExecutor(processes, context, _start_worker, (lines,))
     try:
-        with ProcessPoolExecutor(processes, context, _start_worker, (lines,)) as pool:
-            options = replace(options, threads=threads, on_epoch=_send)
+        with _interrupts_ignored():  # inherited by the workers: Ctrl-C reaches the whole group, the parent ends them
             futures = {pool.submit(_train_job, job, options): job for job in jobs}
-            for future in as_completed(futures):
-                try:
-                    failure = future.result()
-                except InputError:
-                    pool.shutdown(cancel_futures=True)
-                    raise
-                except BrokenProcessPool:
-                    failure = Failure(futures[future], "its process was killed; the same command goes on from here")
-                if failure:
-                    failures.append(failure)
+        outcomes = [_outcome(future, futures[future]) for future in as_completed(futures)]
+    except BaseException:
+        # Runs can be stopped anywhere, so nobody waits for those that are under way.
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
     finally:
+        pool.shutdown(cancel_futures=True)
         lines.put(None)
-        listener.join()
-    return failures
+        listener.join(timeout=RELAY_SECONDS)  # a worker killed while it reported leaves the queue locked
+    return [outcome for outcome in outcomes if outcome]
+
+
+def _outcome(future: Future[Failure | None], job: Job) -> Failure | None:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return Failure(job, "its process was killed; the same command goes on from here")
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _train_job(job: Job, options: RunOptions) -> Failure | None:
