@@ -23,5 +23,9 @@ lint: install
 test: lint
 	$(RUN)/pytest -n auto
 
+docs: install
+	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(RUN)/mkdocs build --strict
+
 clean:
 	rm -rf $(VENV) runs/demo

@@ -16,7 +16,7 @@ import pytest
 from recipe_trees import quick_recipe, stop_after
 from tailwise.errors import InputError
 from tailwise.training.engine import RunOptions, train
-from tailwise.training.sweep import Job, run_directory, sweep
+from tailwise.training.sweep import Job, epochs_left, run_directory, sweep
 
 OPTIONS = RunOptions(threads=1, device="cpu")
 
@@ -49,9 +49,11 @@ def test_second_sweep_trains_only_what_is_not_finished(tmp_path: Path) -> None:
     train(todo[0].recipe, todo[0].out, OPTIONS)
     with pytest.raises(KeyboardInterrupt):
         train(todo[1].recipe, todo[1].out, RunOptions(threads=1, device="cpu", on_epoch=stop_after(2)))
+    assert epochs_left(todo) == 1 + 3 + 3
     lines: list[dict[str, Any]] = []
     assert sweep(todo, OPTIONS, 1, lines.append) == []
     assert [line["epoch"] for line in lines] == [3, 1, 2, 3, 1, 2, 3]
+    assert epochs_left(todo) == 0
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -44,7 +44,7 @@ def run(
     from tailwise.report.table import comparison_markdown, comparison_table
     from tailwise.training.engine import RunOptions
     from tailwise.training.run_directory import write_atomically
-    from tailwise.training.sweep import Job, run_directory, sweep
+    from tailwise.training.sweep import Job, epochs_left, run_directory, sweep
 
     chosen = parse_names(metrics) or None
     plan: dict[str, list[Job]] = {}
@@ -62,8 +62,7 @@ def run(
     on_gpu = device != "cpu" and torch.cuda.is_available()
     processes = jobs or min(len(everything), 1 if on_gpu else os.cpu_count() or 1)
     options = RunOptions(data_root, device, threads)
-    epochs = sum(job.recipe.training.epochs for job in everything)
-    with epoch_progress(f"{len(everything)} runs", epochs) as on_epoch:
+    with epoch_progress(f"{len(everything)} runs", epochs_left(everything)) as on_epoch:
         failures = sweep(everything, options, processes, on_epoch)
 
     failed = {failure.job.out for failure in failures}

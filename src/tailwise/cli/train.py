@@ -33,12 +33,13 @@ def run(
     from tailwise.cli.display import console, epoch_progress, metrics_table
     from tailwise.recipes.catalog import load_recipe
     from tailwise.training.engine import RunOptions, train
-    from tailwise.training.sweep import run_directory
+    from tailwise.training.sweep import Job, epochs_left, run_directory
 
     resolved = load_recipe(recipe).resolve(loss, seed, settings or ())
     folder = out or run_directory(Path("runs"), resolved)
     command = shlex.join(["tailwise", *sys.argv[1:]])
-    with epoch_progress(f"{resolved.recipe} {resolved.method}", resolved.training.epochs) as on_epoch:
+    epochs = epochs_left([Job(resolved, folder, command)])
+    with epoch_progress(f"{resolved.recipe} {resolved.method}", epochs) as on_epoch:
         options = RunOptions(data_root, device, threads, resume, command, on_epoch)
         summary = train(resolved, folder, options)
     metrics = {name.removeprefix("test/"): value for name, value in summary["metrics"].items()}

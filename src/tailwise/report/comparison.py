@@ -24,7 +24,6 @@ MULTICLASS_METRICS = (
     "accuracy_medium",
     "accuracy_few",
     "auc",
-    "ece",
 )
 LOWER_IS_BETTER = ("ece",)
 SIGNIFICANT = 0.05

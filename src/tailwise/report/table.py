@@ -32,7 +32,8 @@ def comparison_table(comparison: Comparison) -> Table:
         table.add_column(HEADINGS.get(metric, metric), justify="right", overflow="fold")
     for method, cells in comparison.cells.items():
         texts = [
-            Text(_shown(cells[metric]), style="bold" if cells[metric].best else "") for metric in comparison.metrics
+            Text(_shown(cells[metric]) + _star(cells[metric]), style="bold" if cells[metric].best else "")
+            for metric in comparison.metrics
         ]
         table.add_row(method, *texts)
     return table
@@ -43,14 +44,9 @@ def comparison_markdown(comparison: Comparison) -> str:
     headings = ["method", *(HEADINGS.get(metric, metric) for metric in comparison.metrics)]
     rows = [headings, ["---"] + ["---:"] * len(comparison.metrics)]
     for method, cells in comparison.cells.items():
-        shown = [_shown(cells[metric]) for metric in comparison.metrics]
-        bold = [
-            f"**{text}**" if cells[metric].best else text
-            for metric, text in zip(comparison.metrics, shown, strict=True)
-        ]
-        rows.append([method, *bold])
+        rows.append([method, *(_markdown(cells[metric]) for metric in comparison.metrics)])
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([f"### {comparison.recipe}", "", *lines, "", caption(comparison), ""])
+    return "\n".join([f"### {comparison.recipe}", "", *lines, "", caption(comparison).replace("*", "\\*"), ""])
 
 
 def caption(comparison: Comparison) -> str:
@@ -65,6 +61,14 @@ def caption(comparison: Comparison) -> str:
 
 
 def _shown(cell: Cell) -> str:
-    spread = "" if cell.std is None else f" ± {100 * cell.std:.2f}"
-    star = "*" if cell.p_value is not None and cell.p_value < SIGNIFICANT else ""
-    return f"{100 * cell.mean:.2f}{spread}{star}"
+    spread = "" if cell.std is None else f" ±{100 * cell.std:.2f}"
+    return f"{100 * cell.mean:.2f}{spread}"
+
+
+def _markdown(cell: Cell) -> str:
+    shown = f"**{_shown(cell)}**" if cell.best else _shown(cell)
+    return shown + _star(cell).replace("*", "\\*")
+
+
+def _star(cell: Cell) -> str:
+    return "*" if cell.p_value is not None and cell.p_value < SIGNIFICANT else ""

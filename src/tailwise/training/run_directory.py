@@ -50,6 +50,12 @@ class RunDirectory:
         """Whether the run came to its end."""
         return (self.path / "summary.json").is_file()
 
+    @property
+    def epochs(self) -> int:
+        """How many epochs are on record, finished run or not."""
+        file = self.path / "metrics.jsonl"
+        return len(file.read_text().splitlines()) if file.exists() else 0
+
     def open(self, config: dict[str, Any], resume: bool) -> None:
         """Make the directory ready for a run of ``config``.
 

@@ -17,6 +17,7 @@ from typing import Any
 from tailwise.errors import InputError
 from tailwise.recipes.config import Recipe
 from tailwise.training.engine import RunOptions, train
+from tailwise.training.run_directory import RunDirectory
 
 Report = Callable[[dict[str, Any]], None]
 RELAY_SECONDS = 5.0
@@ -42,6 +43,11 @@ class Failure:
 def run_directory(out: Path, recipe: Recipe) -> Path:
     """Where a sweep puts a run: OUT/<recipe>/<method>/seed-<n>."""
     return out / recipe.recipe / recipe.method / f"seed-{recipe.seed}"
+
+
+def epochs_left(jobs: Sequence[Job]) -> int:
+    """How many epochs the jobs have before them."""
+    return sum(max(0, job.recipe.training.epochs - RunDirectory(job.out).epochs) for job in jobs)
 
 
 def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Report) -> list[Failure]:

@@ -1,0 +1,62 @@
+"""The documentation runs: its Python blocks, the recipes it shows, and the commands it tells one to type."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+from tailwise.losses import LOSSES
+from tailwise.recipes.catalog import load_recipe
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@every_page
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    names: dict[str, object] = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), names)
+
+
+@every_page
+def test_commands_name_recipes_and_settings_that_exist(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in blocks(page, "yaml"):
+        name = re.match(r"# (\S+\.yaml)", text)
+        assert name, f"the YAML block of {page.name} does not say which file it is"
+        Path(name[1]).write_text(text)
+    for line in re.findall(
+        r"^\$ (?:\S*/)?tailwise ((?:train|compare) .*)$", "".join(blocks(page, "console")), re.MULTILINE
+    ):
+        _, recipe, *rest = shlex.split(line, comments=True)
+        settings = [value for option, value in itertools.pairwise(rest) if option == "--set"]
+        methods = [value for option, value in itertools.pairwise(rest) if option == "--loss"]
+        template = load_recipe(recipe)
+        for method in methods[0].split(",") if methods else template.methods:
+            template.resolve(method, 0, settings)
+
+
+@every_page
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(((?!https?:)[^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_loss_page_lists_every_loss() -> None:
+    text = (REPOSITORY / "docs/losses.md").read_text()
+    assert all(f"`{entry.cls.__name__}`" in text for entry in LOSSES.values())
