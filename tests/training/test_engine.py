@@ -15,11 +15,11 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tailwise.metrics import classification_report
 
 from recipe_trees import quick_recipe, read_lines, stop_after
 from tailwise.data.loader import prepare
 from tailwise.errors import InputError
+from tailwise.metrics import classification_report
 from tailwise.models.classifier import build_classifier
 from tailwise.recipes.config import Recipe
 from tailwise.training.engine import RunOptions, TrainingError, train
