@@ -30,7 +30,6 @@ def run(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Runs at a time; by default one per core, one on a GPU.")
     ] = None,
-    backend: Annotated[Literal["local"], typer.Option(help="Where the runs go.")] = "local",
     data_root: DataRoot = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
     threads: Threads = None,
