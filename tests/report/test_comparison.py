@@ -98,7 +98,7 @@ def test_default_columns_follow_the_number_of_classes() -> None:
 def test_terminal_table_shows_every_method_bold_best_and_stars() -> None:
     output = io.StringIO()
     Console(file=output, width=110, force_terminal=True).print(comparison_table(compare(runs(), metrics=["f1"])))
-    shown = output.getvalue()
+    shown = " ".join(output.getvalue().split())
     assert "\x1b[1m91.33 ±1.53" in shown
     assert "91.33 ±1.53*" in shown
     assert "81.00 ±1.00*" not in shown

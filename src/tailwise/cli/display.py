@@ -55,9 +55,9 @@ def epoch_progress(label: str, epochs: int) -> Iterator[Callable[[dict[str, Any]
         yield advance
 
 
-def metrics_table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:
+def metrics_table(columns: Mapping[str, Mapping[str, float]]) -> Table:
     """Metrics in rows, one column of values per heading; percent."""
-    table = Table("metric", title=title, title_justify="left", title_style="bold")
+    table = Table("metric")
     for heading in columns:
         table.add_column(heading, justify="right")
     for name in SHOWN_METRICS:

@@ -30,6 +30,7 @@ def run(
     if evaluation.corrected is not None:
         columns[f"{posthoc}, tau {tau:g}"] = evaluation.corrected
     title = f"{run_path} · {test_profile} test set of {evaluation.num_samples} samples, percent"
-    console().print(metrics_table(title, columns))
+    console().print(title, style="bold", soft_wrap=True)
+    console().print(metrics_table(columns))
     if evaluation.note:
-        console().print(evaluation.note)
+        console().print(evaluation.note, soft_wrap=True)

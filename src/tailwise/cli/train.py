@@ -44,5 +44,7 @@ def run(
         summary = train(resolved, folder, options)
     metrics = {name.removeprefix("test/"): value for name, value in summary["metrics"].items()}
     title = f"{resolved.recipe} · {resolved.method} · seed {resolved.seed} · last epoch, test set, percent"
-    console().print(metrics_table(title, {summary["model"]: metrics}))
-    console().print(f"{summary['num_parameters']:,} parameters, {summary['seconds']:.1f} s. Run directory: {folder}")
+    console().print(title, style="bold", soft_wrap=True)
+    console().print(metrics_table({summary["model"]: metrics}))
+    footer = f"{summary['num_parameters']:,} parameters, {summary['seconds']:.1f} s. Run directory: {folder}"
+    console().print(footer, soft_wrap=True)
