@@ -95,14 +95,23 @@ def test_default_columns_follow_the_number_of_classes() -> None:
     assert several.metrics == ["accuracy", "macro_f1", "g_mean", "accuracy_few", "auc"]
 
 
-def test_terminal_table_shows_every_method_bold_best_and_stars() -> None:
+def rendered(metrics: list[str], styled: bool) -> str:
     output = io.StringIO()
-    Console(file=output, width=110, force_terminal=True).print(comparison_table(compare(runs(), metrics=["f1"])))
-    shown = " ".join(output.getvalue().split())
-    assert "\x1b[1m91.33 ±1.53" in shown
+    Console(file=output, width=110, force_terminal=styled).print(comparison_table(compare(runs(), metrics)))
+    return " ".join(output.getvalue().split())
+
+
+def test_terminal_table_shows_every_method_stars_and_what_the_numbers_are() -> None:
+    shown = rendered(["f1"], styled=False)
     assert "91.33 ±1.53*" in shown
     assert "81.00 ±1.00*" not in shown
     assert all(word in shown for word in ("ce", "better", "similar", "3 seeds", "1,234 parameters", "last of 7 epochs"))
+
+
+def test_best_of_a_column_is_bold_in_the_terminal() -> None:
+    shown = rendered(["f1"], styled=True)
+    assert "\x1b[1m91.33 ±1.53" in shown
+    assert "\x1b[1m81.00" not in shown
 
 
 def test_narrow_terminal_loses_no_digit() -> None:
