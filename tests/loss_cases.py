@@ -10,22 +10,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tailwise.losses import ClassificationLoss, GALALoss, build_loss
+
 
 @dataclass(frozen=True)
 class LossCase:
     """One setting of one loss.
 
     naive: (logits of one sample, its class, counts) -> its loss, in plain floats.
+    prepare: sets the state of a loss that gathers one in training; the suite tests such a loss in evaluation mode.
     """
 
     name: str
     naive: Callable[[list[float], int, list[int]], float]
     arguments: dict[str, Any] = field(default_factory=dict)
+    prepare: Callable[[ClassificationLoss, list[int]], object] = lambda loss, counts: None
 
     @property
     def label(self) -> str:
         settings = ",".join(f"{key}={value}" for key, value in self.arguments.items())
         return f"{self.name}({settings})"
+
+    def build(self, counts: list[int], **options: Any) -> ClassificationLoss:
+        loss = build_loss(self.name, counts, **{**self.arguments, **options})
+        self.prepare(loss, counts)
+        return loss.eval()
 
 
 def softmax(logits: list[float]) -> list[float]:
@@ -93,6 +102,52 @@ def sgpl(alpha: float, beta: float, margin: float, eps: float, released: bool = 
     return naive
 
 
+def cross_entropy_with_margin(scale: float, max_margin: float) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        margin = max_margin * counts[y] ** -0.25 / max(n**-0.25 for n in counts)
+        return -math.log(softmax([scale * (z - margin * (j == y)) for j, z in enumerate(logits)])[y])
+
+    return naive
+
+
+def cri(scale: float, max_margin: float, gamma: float, correction: str, threshold: float) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        loss = cross_entropy_with_margin(scale, max_margin)(logits, y, counts)
+        p = math.exp(-loss)
+        at_threshold = -((1 - threshold) ** gamma) * math.log(threshold)
+        if p < threshold and correction != "none":
+            return {"zero": 0.0, "clip": at_threshold, "decay": p * at_threshold / threshold}[correction]
+        return (1 - p) ** gamma * loss
+
+    return naive
+
+
+def gradients_of(counts: list[int]) -> tuple[list[float], list[float]]:
+    """A state that GALA may have reached; the two sums are made to differ."""
+    return [0.01 * n for n in counts], [0.02 * n**0.9 for n in counts]
+
+
+def set_gradients(loss: ClassificationLoss, counts: list[int]) -> None:
+    assert isinstance(loss, GALALoss)
+    received, sent = gradients_of(counts)
+    loss.positive_gradient += torch.tensor(received, dtype=torch.float64)
+    loss.negative_gradient += torch.tensor(sent, dtype=torch.float64)
+
+
+def gala(lambda_pos: float, lambda_neg: float, released: bool = False) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        received, sent = gradients_of(counts)
+        adjusted = [
+            z + lambda_pos * math.log(received[j] + 1e-3) - lambda_neg * math.log(sent[y] + 1e-3)
+            if j != y or released
+            else z
+            for j, z in enumerate(logits)
+        ]
+        return cross_entropy(adjusted, y, counts)
+
+    return naive
+
+
 CASES = [
     LossCase("cross_entropy", cross_entropy),
     LossCase("focal", focal(2.0)),
@@ -105,6 +160,22 @@ CASES = [
     LossCase("gppe", gppe(-1, 0, 0.0, [1, 3]), {"majority_classes": [1, 3], "alpha": -1.0, "beta": 0.0, "margin": 0.0}),
     LossCase("sgpl", sgpl(-2, 6, 0.05, 0.1)),
     LossCase("sgpl", sgpl(-2, 6, 0.05, 0.1, released=True), {"variant": "released"}),
+    LossCase("ldam", cross_entropy_with_margin(3.0, 0.5), {"scale": 3.0}),
+    LossCase("cri", cri(3.0, 0.5, 1.5, "none", 0.5), {"scale": 3.0, "gamma": 1.5, "correction": "none"}),
+    *(
+        LossCase(
+            "cri", cri(3.0, 0.2, 1.0, c, 0.2), {"scale": 3.0, "max_margin": 0.2, "correction": c, "threshold": 0.2}
+        )
+        for c in ("zero", "clip", "decay")
+    ),
+    LossCase("gala", gala(1.0, 1.0), prepare=set_gradients),
+    LossCase(
+        "gala",
+        gala(1.2, 0.9, released=True),
+        {"lambda_pos": 1.2, "lambda_neg": 0.9, "variant": "released"},
+        set_gradients,
+    ),
+    LossCase("gala", gala(1.2, 0.9), {"lambda_pos": 1.2, "lambda_neg": 0.9}, set_gradients),
 ]
 
 

@@ -3,10 +3,14 @@
 from tailwise.counts import ClassCounts, ShotGroups
 from tailwise.losses import (
     AsymmetricLoss,
+    BaGMarLoss,
     BalancedSoftmaxLoss,
+    CRILoss,
     CrossEntropyLoss,
     FocalLoss,
+    GALALoss,
     GPPELoss,
+    LDAMLoss,
     LogitAdjustedLoss,
     SGPLLoss,
     build_loss,
@@ -16,11 +20,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsymmetricLoss",
+    "BaGMarLoss",
     "BalancedSoftmaxLoss",
+    "CRILoss",
     "ClassCounts",
     "CrossEntropyLoss",
     "FocalLoss",
+    "GALALoss",
     "GPPELoss",
+    "LDAMLoss",
     "LogitAdjustedLoss",
     "SGPLLoss",
     "ShotGroups",

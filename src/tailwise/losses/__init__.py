@@ -4,20 +4,27 @@ from tailwise.losses._base import ClassificationLoss, LossOptions
 from tailwise.losses._registry import LOSSES, LossEntry, build_loss, find_loss
 from tailwise.losses.asymmetric import AsymmetricLoss
 from tailwise.losses.balanced_softmax import BalancedSoftmaxLoss
+from tailwise.losses.cri import CRILoss
 from tailwise.losses.cross_entropy import CrossEntropyLoss
 from tailwise.losses.focal import FocalLoss
+from tailwise.losses.gala import BaGMarLoss, GALALoss
 from tailwise.losses.gppe import GPPELoss
+from tailwise.losses.ldam import LDAMLoss
 from tailwise.losses.logit_adjusted import LogitAdjustedLoss
 from tailwise.losses.sgpl import SGPLLoss
 
 __all__ = [
     "LOSSES",
     "AsymmetricLoss",
+    "BaGMarLoss",
     "BalancedSoftmaxLoss",
+    "CRILoss",
     "ClassificationLoss",
     "CrossEntropyLoss",
     "FocalLoss",
+    "GALALoss",
     "GPPELoss",
+    "LDAMLoss",
     "LogitAdjustedLoss",
     "LossEntry",
     "LossOptions",

@@ -89,6 +89,13 @@ class ClassificationLoss(nn.Module):
         """The logits that the softmax sees."""
         return logits
 
+    def observe(self, log_p: Tensor, label: Tensor, share: Tensor) -> None:
+        """See a batch before its loss is returned, for losses that gather statistics.
+
+        ``log_p`` and ``label`` as for ``target_term``; ``share``, of the shape of ``log_p``, is the weight of each term
+        in the sum, 0 where ignored.
+        """
+
     def derive(self) -> None:
         """Recompute the per-class constants that follow from ``class_counts``."""
 
@@ -119,13 +126,13 @@ class ClassificationLoss(nn.Module):
         self.match_classes(logits.shape[1], logits.device)
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        log_prob = F.log_softmax(self.adjusted(logits), dim=1)
-        weight = None if self.weight is None else self.weight.to(log_prob)
+        logits = self.adjusted(logits)
+        weight = None if self.weight is None else self.weight.to(logits)
         if target.is_floating_point():
-            loss = self._of_soft_target(log_prob, target.to(log_prob.dtype), weight)
+            loss = self._of_soft_target(logits, target.to(logits.dtype), weight)
             share: Tensor | None = None
         else:
-            loss, share = self._of_hard_target(log_prob, target.long(), weight)
+            loss, share = self._of_hard_target(logits, target.long(), weight)
         if self.reduction == "none":
             return loss
         if self.reduction == "sum":
@@ -133,16 +140,18 @@ class ClassificationLoss(nn.Module):
         divisor = max(len(loss), 1) if share is None else share.sum().clamp_min(torch.finfo(loss.dtype).tiny)
         return loss.sum() / divisor
 
-    def _of_hard_target(self, log_prob: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Loss of each sample, and the weight it has in the mean."""
+    def _of_hard_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Loss of each sample of adjusted logits, and the weight it has in the mean."""
         valid = target != self.ignore_index
         label = target.masked_fill(~valid, 0)
+        log_prob = F.log_softmax(logits, dim=1)
         log_p = -F.nll_loss(log_prob, target, ignore_index=self.ignore_index, reduction="none")
         loss = self.target_term(log_p, label)
         share = valid.to(loss.dtype)
         if weight is not None:
             loss = loss * weight[label]
             share = share * weight[label]
+        self.observe(log_p, label, share)
         if self.label_smoothing > 0:
             other = self._other_terms(log_prob, weight)
             own = other.gather(1, label.unsqueeze(1)).squeeze(1)
@@ -150,17 +159,23 @@ class ClassificationLoss(nn.Module):
             loss = (1 - eps + eps / num_classes) * loss + eps / num_classes * (other.sum(dim=1) - own)
         return loss.masked_fill(~valid, 0.0), share
 
-    def _of_soft_target(self, log_prob: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        """Loss of each sample: the loss of every class, mixed as the target mixes them."""
-        per_class = self.target_term(log_prob, torch.arange(log_prob.shape[1], device=log_prob.device))
-        if weight is not None:
-            per_class = per_class * weight
+    def _of_soft_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """Loss of each sample of adjusted logits: the loss of every class, mixed as the target mixes them."""
+        log_prob = F.log_softmax(logits, dim=1)
+        per_class = self._per_class(log_prob, target, weight)
         if self.label_smoothing == 0:
             return (target * per_class).sum(dim=1)
         other = self._other_terms(log_prob, weight)
         eps, num_classes = self.label_smoothing, log_prob.shape[1]
         per_class = (1 - eps + eps / num_classes) * per_class - eps / num_classes * other
         return (target * per_class).sum(dim=1) + eps / num_classes * other.sum(dim=1)
+
+    def _per_class(self, log_prob: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """Loss (B, C) that each sample would have with each class as its label."""
+        label = torch.arange(log_prob.shape[1], device=log_prob.device)
+        self.observe(log_prob, label, target if weight is None else target * weight)
+        per_class = self.target_term(log_prob, label)
+        return per_class if weight is None else per_class * weight
 
     def _other_terms(self, log_prob: Tensor, weight: Tensor | None) -> Tensor:
         other = self.other_term(log_prob, torch.arange(log_prob.shape[1], device=log_prob.device))
@@ -191,6 +206,22 @@ def per_class_factors(name: str, factors: Tensor | Sequence[float]) -> Tensor:
 def one_minus_exp(log_p: Tensor) -> Tensor:
     """1 - p from log p: exact near p = 1, at least machine epsilon, so that no power of it has an infinite slope."""
     return (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).eps)
+
+
+def require_every_class(class_counts: Tensor | None, reason: str) -> None:
+    """Refuse counts that leave a class without a sample, where the loss has no meaning for one."""
+    assert class_counts is not None
+    if (class_counts == 0).any():
+        missing = int((class_counts == 0).nonzero()[0])
+        raise ValueError(f"class {missing} has count 0, so {reason}; leave the class out or count it as 1")
+
+
+def summed_over_ranks(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The sums of the tensors over all processes that train together; in one process the tensors themselves."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for tensor in tensors:
+            torch.distributed.all_reduce(tensor)
+    return tensors
 
 
 def double_precision(class_counts: Tensor) -> Tensor:

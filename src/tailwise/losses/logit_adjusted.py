@@ -6,7 +6,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
-from tailwise.losses._base import ClassificationLoss, LossOptions, double_precision
+from tailwise.losses._base import ClassificationLoss, LossOptions, double_precision, require_every_class
 from tailwise.losses._registry import register_loss
 
 
@@ -38,12 +38,7 @@ class LogitAdjustedLoss(ClassificationLoss):
 
     def __init__(self, class_counts: CountsLike, tau: float = 1.0, **options: Unpack[LossOptions]) -> None:
         super().__init__(class_counts, **options)
-        assert self.class_counts is not None
-        if (self.class_counts == 0).any():
-            missing = int((self.class_counts == 0).nonzero()[0])
-            raise ValueError(
-                f"class {missing} has count 0, so its log prior is infinite; leave the class out or count it as 1"
-            )
+        require_every_class(self.class_counts, "its log prior is infinite")
         self.tau = tau
         self.derive()
 

@@ -1,0 +1,82 @@
+"""CRI: margin, focus on hard samples, and a correction for samples too hard to be right."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+from typing_extensions import Unpack
+
+from tailwise.counts import CountsLike
+from tailwise.losses._base import LossOptions, one_minus_exp
+from tailwise.losses._registry import register_loss
+from tailwise.losses.ldam import LDAMLoss
+
+
+@register_loss("cri", paper="Xu et al., Phased Progressive Learning with Coupling-Regulation-Imbalance Loss, 2022")
+class CRILoss(LDAMLoss):
+    """Coupling-regulation-imbalance loss, on cosine logits: LDAM margin, focal factor, correction for outliers.
+
+        Delta_j = max_margin * n_j^(-1/4) / max_k n_k^(-1/4)
+        l = -log softmax(s * (z - Delta_y * onehot_y))_y,   p = exp(-l)
+        f = (1 - p)^gamma * l,   th = -(1 - T)^gamma * log T
+        where p < T:  correction "zero": f = 0,  "clip": f = th,  "decay": f = p * th / T
+        L = sum_i w_{y_i} f_i / sum_i w_{y_i}
+
+    The correction is meant for each sample, and works so here; the published code applies it to the mean of a batch,
+    with T = 1e-50, where it never acts. With that default it acts on samples of l > 115 alone, which cosines scaled by
+    30 do not reach: raise ``threshold`` to take outliers out.
+
+    The weights w are ``weight``, which ``PhasedProgressiveWeights`` sets by epoch.
+
+    Args:
+        class_counts: (C,) training counts n_j, all positive.
+        max_margin: margin of the rarest class, in units of the cosine.
+        scale: s, positive.
+        gamma: focusing exponent, at least 0.
+        correction: "zero", "clip", "decay" or "none".
+        threshold: T, between 0 and 1.
+        **options: see ``LossOptions``.
+
+    Raises:
+        ValueError: an argument is out of its range, or a class has count 0.
+
+    Source: Xu et al., "Phased Progressive Learning with Coupling-Regulation-Imbalance Loss for Imbalanced Data
+    Classification", arXiv 2205.12117.
+    """
+
+    def __init__(
+        self,
+        class_counts: CountsLike,
+        max_margin: float = 0.5,
+        scale: float = 30.0,
+        gamma: float = 1.0,
+        correction: Literal["zero", "clip", "decay", "none"] = "zero",
+        threshold: float = 1e-50,
+        **options: Unpack[LossOptions],
+    ) -> None:
+        super().__init__(class_counts, max_margin, scale, **options)
+        if gamma < 0:
+            raise ValueError(f"gamma must be at least 0, got {gamma}")
+        if correction not in ("zero", "clip", "decay", "none"):
+            raise ValueError(f'correction must be "zero", "clip", "decay" or "none", got {correction!r}')
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
+        self.gamma = gamma
+        self.correction = correction
+        self.threshold = threshold
+
+    def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
+        """The corrected (1 - p)^gamma * l."""
+        focused = -(one_minus_exp(log_p) ** self.gamma) * log_p
+        if self.correction == "none":
+            return focused
+        log_threshold = math.log(self.threshold)
+        at_threshold = -((1 - self.threshold) ** self.gamma) * log_threshold
+        if self.correction == "decay":
+            corrected = at_threshold * (log_p - log_threshold).clamp_max(0.0).exp()
+        else:
+            corrected = torch.full_like(log_p, at_threshold if self.correction == "clip" else 0.0)
+        return torch.where(log_p < log_threshold, corrected, focused)

@@ -1,0 +1,136 @@
+"""GALA, first named BaGMar: class margins from the gradients that the classes have received and sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from typing_extensions import Self, Unpack
+
+from tailwise.counts import CountsLike
+from tailwise.losses._base import LossOptions, summed_over_ranks
+from tailwise.losses._margin import MarginLoss
+from tailwise.losses._registry import register_loss
+
+
+@register_loss(
+    "gala",
+    "bagmar",
+    paper="Zhang et al., Gradient-Aware Logit Adjustment Loss for Long-tailed Classifier, ICASSP 2024",
+    adjust_at_test="re-balancing (PN), if wanted",
+)
+class GALALoss(MarginLoss):
+    """Gradient-aware logit adjustment (GALA, BaGMar).
+
+        theta_j: absolute logit gradient that class j has received from its own samples, summed over training
+        phi_k:   absolute logit gradient that samples of class k have sent to the other classes, likewise
+        F_j = z_j + lambda_pos * log theta_j - lambda_neg * log phi_k   for j != k,   F_k = z_k
+        L = -log softmax(F)_k   for a sample of class k
+
+    eps is added inside the logarithms. Predict with z alone, or with z after ``PredictionRebalancing`` (PN).
+
+    In softmax cross entropy a sample's own class receives 1 - p_k, and the others together as much, so theta = phi;
+    with lambda_pos = lambda_neg = 1 the loss is logit adjustment with theta in place of the prior. The state is the
+    two vectors, updated in training mode only: a batch is met with the state before it, then adds the gradients of its
+    mean loss, over several processes those of the global batch.
+
+    Args:
+        num_classes: C; not needed where ``class_counts`` is given.
+        class_counts: (C,) training counts, of which only the number of classes is used.
+        lambda_pos: lambda1; (1.2, 0.9) for CIFAR-100-LT with re-balancing.
+        lambda_neg: lambda2.
+        eps: added inside the logarithms.
+        variant: "published" is the formula above. "released" does as the authors' code: lambda_pos * log theta_j is
+            added for j = k too, and theta and phi are running sums of running sums.
+        **options: see ``LossOptions``.
+
+    Raises:
+        ValueError: neither ``num_classes`` nor ``class_counts`` is given, they disagree, or the variant is unknown.
+
+    Source: Zhang et al., "Gradient-Aware Logit Adjustment Loss for Long-tailed Classifier", ICASSP 2024,
+    arXiv 2403.09036.
+    """
+
+    positive_gradient: Tensor
+    negative_gradient: Tensor
+    latest_sums: Tensor | None
+
+    def __init__(
+        self,
+        num_classes: int | None = None,
+        class_counts: CountsLike | None = None,
+        lambda_pos: float = 1.0,
+        lambda_neg: float = 1.0,
+        eps: float = 1e-3,
+        variant: Literal["published", "released"] = "published",
+        **options: Unpack[LossOptions],
+    ) -> None:
+        super().__init__(class_counts, **options)
+        if num_classes is None and self.class_counts is None:
+            raise ValueError("GALALoss must know the number of classes: give num_classes or class_counts")
+        if num_classes is not None and self.class_counts is not None and num_classes != len(self.class_counts):
+            raise ValueError(f"num_classes is {num_classes} but class_counts has {len(self.class_counts)}: give one")
+        if variant not in ("published", "released"):
+            raise ValueError(f'variant must be "published" or "released", got {variant!r}')
+        if eps <= 0:
+            raise ValueError(f"eps must be positive, got {eps}")
+        size = num_classes if self.class_counts is None else len(self.class_counts)
+        assert size is not None
+        # MPS has no float64, and a buffer that cannot be moved there would make the loss unusable.
+        precision = torch.float32 if torch.backends.mps.is_available() else torch.float64
+        self.register_buffer("positive_gradient", torch.zeros(size, dtype=precision))
+        self.register_buffer("negative_gradient", torch.zeros(size, dtype=precision))
+        self.register_buffer("latest_sums", torch.zeros(size, dtype=precision) if variant == "released" else None)
+        self.lambda_pos = lambda_pos
+        self.lambda_neg = lambda_neg
+        self.eps = eps
+        self.variant = variant
+
+    def adjusted(self, logits: Tensor) -> Tensor:
+        """Z + lambda_pos * log theta; the constant -lambda_neg * log phi_k moves to the margin."""
+        return logits + self.lambda_pos * (self.positive_gradient + self.eps).log().to(logits)
+
+    def margins(self, logits: Tensor) -> Tensor:
+        """What takes the class's own logit back to z_k, relative to the constant of its samples."""
+        if self.variant == "released":
+            return logits.new_zeros(logits.shape[1])
+        own = self.lambda_pos * (self.positive_gradient + self.eps).log()
+        return (own - self.lambda_neg * (self.negative_gradient + self.eps).log()).to(logits)
+
+    def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
+        """-log p_k of F."""
+        return -log_p
+
+    def observe(self, log_p: Tensor, label: Tensor, share: Tensor) -> None:
+        """Add the gradients of this batch's mean loss to the state."""
+        if not self.training:
+            return
+        received = (share * -torch.expm1(log_p)).detach().to(self.positive_gradient)
+        if received.ndim == 2:
+            sums, divisor = received.sum(dim=0), received.new_tensor(float(len(received)))
+        else:
+            sums = torch.zeros_like(self.positive_gradient).index_add(0, label, received)
+            divisor = share.detach().sum().to(sums)
+        sums, divisor = summed_over_ranks(sums, divisor)
+        sums = sums / divisor.clamp_min(torch.finfo(sums.dtype).tiny)
+        if self.latest_sums is not None:
+            self.latest_sums += sums
+            sums = self.latest_sums
+        # What a sample's own class receives, the others together receive with the other sign.
+        self.positive_gradient += sums
+        self.negative_gradient += sums
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move the state, but never to a lower precision, in which the sums would stop growing."""
+        state = {name: getattr(self, name) for name in ("positive_gradient", "negative_gradient", "latest_sums")}
+        super()._apply(fn, recurse)
+        for name, exact in state.items():
+            if exact is not None:
+                setattr(self, name, exact.to(getattr(self, name).device))
+        return self
+
+
+BaGMarLoss = GALALoss
+"""The name under which the loss was first released."""
