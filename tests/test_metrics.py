@@ -85,9 +85,17 @@ def test_classes_missing_from_the_test_set_count_in_no_average() -> None:
     assert "recall/2" in report
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_ranking_metrics_are_left_out_where_there_is_nothing_to_rank_against(classes: int) -> None:
+    logits, target = random_problem(classes)
+    report = classification_report(logits[target == 1], target[target == 1], [9] * classes)
+    assert not {"auc", "ap"} & set(report)
+    assert np.isfinite(list(report.values())).all()
+
+
 def test_g_mean_is_zero_when_a_class_is_never_found() -> None:
     logits = torch.tensor([[2.0, 0.0, 0.0]] * 3)
-    assert classification_report(logits, [0, 1, 2], [3, 2, 1])["g_mean"] == 0
+    assert classification_report(logits, torch.tensor([0, 1, 2]), [3, 2, 1])["g_mean"] == 0
 
 
 def test_groups_follow_the_training_counts_and_average_recalls() -> None:

@@ -85,15 +85,32 @@ def test_numpy_in_numpy_out_and_torch_in_torch_out(correction: PosthocCorrection
 
 
 @pytest.mark.parametrize("correction", [LogitAdjustment([9, 1]), PredictionRebalancing()])
-def test_extreme_logits_stay_finite(correction: PosthocCorrection) -> None:
-    logits = torch.tensor([[1e4, -1e4], [1e4, -1e4]])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1e4, "largest"])
+def test_extreme_logits_stay_finite(correction: PosthocCorrection, dtype: torch.dtype, scale: float | str) -> None:
+    extreme = torch.finfo(dtype).max if isinstance(scale, str) else scale
+    logits = torch.tensor([[extreme, -extreme], [extreme, -extreme]], dtype=dtype)
     assert correction.transform(logits).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("logit-adjustment", LogitAdjustment([9, 1], 0.5)),
+        ("rebalance", PredictionRebalancing(0.5)),
+    ],
+)
+def test_corrections_are_built_by_name(name: str, expected: PosthocCorrection) -> None:
+    logits = torch.randn(20, 2)
+    torch.testing.assert_close(build_posthoc(name, [9, 1], 0.5).transform(logits), expected.transform(logits))
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: LogitAdjustment([3, 0]), "class 1 has count 0"),
+        (lambda: LogitAdjustment([3, 2], tau=float("nan")), "tau must be a finite number, got nan"),
+        (lambda: PredictionRebalancing(tau=float("inf")), "tau must be a finite number, got inf"),
         (lambda: LogitAdjustment([3, 2]).transform(np.zeros((1, 3))), "logits have 3 classes but class_counts has 2"),
         (lambda: PredictionRebalancing().transform(np.array([[np.inf, 0.0]])), "logits must be finite"),
         (lambda: PredictionRebalancing().transform(np.zeros(3)), r"\(N, C\), got torch.float64 of shape \(3,\)"),

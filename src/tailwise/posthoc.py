@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 
@@ -49,7 +50,7 @@ class LogitAdjustment(PosthocCorrection):
         tau: strength; 0 changes nothing.
 
     Raises:
-        ValueError: a class has count 0.
+        ValueError: a class has count 0, or tau is not finite.
 
     Source: Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, equation 9.
     """
@@ -62,7 +63,7 @@ class LogitAdjustment(PosthocCorrection):
                 f"class {missing} has count 0, so its log prior is infinite; leave it out or count it as 1"
             )
         self.log_prior = torch.from_numpy(np.log(counts.priors))
-        self.tau = tau
+        self.tau = _finite(tau)
 
     def _correct(self, logits: Tensor) -> Tensor:
         if logits.shape[1] != len(self.log_prior):
@@ -82,21 +83,26 @@ class PredictionRebalancing(PosthocCorrection):
     Args:
         tau: strength; 0 changes nothing, the paper's is 1.
 
+    Raises:
+        ValueError: tau is not finite.
+
     Source: Zhang et al., "BaGMar" (2022) and "Gradient-Aware Logit Adjustment Loss for Long-Tailed Classifier" (GALA),
     ICASSP 2024, arXiv 2403.09036.
     """
 
     def __init__(self, tau: float = 1.0) -> None:
-        self.tau = tau
+        self.tau = _finite(tau)
 
     def scores(self, logits: Logits) -> Logits:
-        """P' itself, not renormalised."""
+        """P' itself, not renormalised; for tau > 1 infinite where a class has next to no probability in the set."""
         transformed = self.transform(logits)
         return transformed.exp() if isinstance(transformed, Tensor) else np.asarray(np.exp(transformed))
 
     def _correct(self, logits: Tensor) -> Tensor:
         """log P': the sum over samples is taken in the log domain, where no class is too small for it."""
-        log_probability = logits.log_softmax(dim=1)
+        # The difference of two logits may exceed their type's range; a log probability so low is 0 either way.
+        margin = (logits - logits.amax(dim=1, keepdim=True)).clamp_min(torch.finfo(logits.dtype).min / 4)
+        log_probability = margin.log_softmax(dim=1)
         return log_probability - self.tau * log_probability.logsumexp(dim=0)
 
 
@@ -112,3 +118,9 @@ def build_posthoc(name: str, class_counts: CountsLike, tau: float) -> PosthocCor
     if name not in POSTHOC:
         raise ValueError(f"no correction is named {name!r}; there are {', '.join(POSTHOC)}")
     return PredictionRebalancing(tau) if name == "rebalance" else LogitAdjustment(class_counts, tau)
+
+
+def _finite(tau: float) -> float:
+    if not math.isfinite(tau):
+        raise ValueError(f"tau must be a finite number, got {tau}")
+    return tau

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
 from tailwise.counts import ClassCounts, CountsLike
-from tailwise.weights import effective_number_weights
+from tailwise.weights import effective_number_weights, inverse_frequency_weights
+
+ProgressForm = Literal["power", "logarithmic", "inverse-logarithmic"]
 
 
 class DeferredReweighting:
@@ -34,3 +39,139 @@ class DeferredReweighting:
     def __call__(self, epoch: int) -> Tensor:
         """(C,) class weights of an epoch; they sum to C."""
         return self.weights if epoch >= self.start else torch.ones(self.num_classes, dtype=torch.float64)
+
+
+class PhasedProgress:
+    """g, which goes from 0 to 1 between two epochs: the transition that phased progressive learning makes.
+
+        t = clip((e - start) / (end - start), 0, 1)
+        g = t^power                            form "power"
+        g = log(1 + t*(power - 1)) / log power     form "logarithmic": fast first
+        g = 2^t - 1                            form "inverse-logarithmic"
+
+    Args:
+        start: E_min, the last epoch, counted from 0, at which g is 0.
+        end: E_max, the first epoch at which g is 1; after ``start``.
+        power: a; positive, and not 1 for the logarithmic form. The inverse-logarithmic form does not use it.
+        form: see above. The published code has the arguments of both logarithms swapped; here they are as meant.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: Xu et al., "Phased Progressive Learning with Coupling-Regulation-Imbalance Loss for Imbalanced Data
+    Classification", arXiv 2205.12117.
+    """
+
+    def __init__(self, start: int, end: int, power: float = 5.0, form: ProgressForm = "power") -> None:
+        if not 0 <= start < end:
+            raise ValueError(f"start and end must be epochs with 0 <= start < end, got {start} and {end}")
+        if form not in get_args(ProgressForm):
+            raise ValueError(f"form must be one of {', '.join(get_args(ProgressForm))}, got {form!r}")
+        if power <= 0 or (form == "logarithmic" and power == 1):
+            raise ValueError(f"power must be positive, and not 1 as the base of a logarithm, got {power}")
+        self.start = start
+        self.end = end
+        self.power = power
+        self.form = form
+
+    def progress(self, epoch: int) -> float:
+        """g of an epoch, in [0, 1]."""
+        t = min(max((epoch - self.start) / (self.end - self.start), 0.0), 1.0)
+        if self.form == "power":
+            return float(t**self.power)
+        if self.form == "logarithmic":
+            return math.log(1 + t * (self.power - 1)) / math.log(self.power)
+        return float(2**t - 1)
+
+
+class PhasedProgressiveWeights(PhasedProgress):
+    """Phased progressive re-weighting (PPW): class weights from equal to inverse frequency.
+
+        w_c = C * n_c^(-g) / sum_k n_k^(-g)
+
+    Args:
+        class_counts: (C,) training counts n_c, all positive.
+        start: E_min.
+        end: E_max.
+        power: a, the paper's is 5.
+        form: of the transition, see ``PhasedProgress``.
+
+    Raises:
+        ValueError: an argument is out of its range, or a class has no samples.
+
+    Source: Xu et al., arXiv 2205.12117.
+    """
+
+    def __init__(
+        self, class_counts: CountsLike, start: int, end: int, power: float = 5.0, form: ProgressForm = "power"
+    ) -> None:
+        super().__init__(start, end, power, form)
+        self.class_counts = ClassCounts(class_counts)
+        inverse_frequency_weights(self.class_counts)  # refuses a class without samples now and not in mid-training
+
+    def __call__(self, epoch: int) -> Tensor:
+        """(C,) class weights of an epoch; they sum to C."""
+        return inverse_frequency_weights(self.class_counts, self.progress(epoch))
+
+
+class PhasedProgressiveSampling(PhasedProgress):
+    """Phased progressive re-sampling (PPS): class probabilities from the training frequencies to equal ones.
+
+        P(c) = g / C + (1 - g) * n_c / N
+
+    Arguments, errors and source as for ``PhasedProgressiveWeights``; a class without samples keeps probability 0 only
+    while g is 0, so it is refused too.
+    """
+
+    def __init__(
+        self, class_counts: CountsLike, start: int, end: int, power: float = 5.0, form: ProgressForm = "power"
+    ) -> None:
+        super().__init__(start, end, power, form)
+        self.class_counts = ClassCounts(class_counts)
+        inverse_frequency_weights(self.class_counts)
+
+    def __call__(self, epoch: int) -> Tensor:
+        """(C,) class probabilities of an epoch; they sum to 1."""
+        g = self.progress(epoch)
+        return g / len(self.class_counts) + (1 - g) * torch.from_numpy(self.class_counts.priors)
+
+
+class PhasedProgressiveMixing(PhasedProgress):
+    """Phased progressive mixing (PPmix): mixup whose labels come to favour the rarer of the two classes, as in Remix.
+
+    An image is lam * x_a + (1 - lam) * x_b. The weight of label a is lam, except, with kappa = ``count_ratio``,
+
+        n_a / n_b >= kappa and lam < 1/2:    lam * (1 - g)          (the frequent a gives its label away)
+        n_a / n_b <= 1 / kappa and lam > 1/2:    lam * (1 - g) + g      (the rare a takes the whole label)
+
+    Args:
+        start: E_min.
+        end: E_max.
+        power: a of g = t^a.
+        count_ratio: kappa, at least 1.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: Xu et al., arXiv 2205.12117; Chou et al., "Remix: Rebalanced Mixup", ECCV Workshops 2020.
+    """
+
+    def __init__(self, start: int, end: int, power: float = 3.0, count_ratio: float = 3.0) -> None:
+        super().__init__(start, end, power)
+        if count_ratio < 1:
+            raise ValueError(f"count_ratio must be at least 1, got {count_ratio}")
+        self.count_ratio = count_ratio
+
+    def label_weight(self, epoch: int, lam: Tensor, count_a: Tensor, count_b: Tensor) -> Tensor:
+        """Weight of label a for pairs of samples, shapes broadcast.
+
+        Args:
+            epoch: from 0.
+            lam: share of a in the image, in [0, 1].
+            count_a: training count of the class of a, positive.
+            count_b: that of b.
+        """
+        g = self.progress(epoch)
+        a_is_frequent = (count_a >= self.count_ratio * count_b) & (lam < 0.5)
+        a_is_rare = (self.count_ratio * count_a <= count_b) & (lam > 0.5)
+        return torch.where(a_is_frequent, lam * (1 - g), torch.where(a_is_rare, lam * (1 - g) + g, lam))

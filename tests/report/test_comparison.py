@@ -117,7 +117,7 @@ def test_best_of_a_column_is_bold_in_the_terminal() -> None:
 def test_narrow_terminal_loses_no_digit() -> None:
     output = io.StringIO()
     metrics = dict.fromkeys(("accuracy", "balanced_accuracy", "f1", "g_mean", "auc", "ap"), 0.5)
-    table = comparison_table(compare([run_of(m, s, **metrics) for m in ("ce", "gppe") for s in (0, 1)]))
+    table = comparison_table(compare([run_of(m, s, (90, 10), **metrics) for m in ("ce", "gppe") for s in (0, 1)]))
     Console(file=output, width=60).print(table)
     assert "…" not in output.getvalue()
     assert output.getvalue().count("50.00") == 2 * len(metrics)
@@ -138,6 +138,7 @@ def test_markdown_marks_the_best_and_says_what_the_numbers_are() -> None:
         ([run_of("ce", 0, f1=0.5), run_of("ce", 1, (80, 20), f1=0.5)], None, "differ in class_counts"),
         ([run_of("ce", 0, g_mean=0.5)], ["gmean"], "no metric of these runs is named 'gmean': did you mean 'g_mean'"),
         ([run_of("ce", 0, f1=0.5)], ["zzz"], "'zzz': there are f1"),
+        ([run_of("ce", 0, f1=0.5), run_of("ce", 0, f1=0.6)], None, "are both of ce with seed 0"),
     ],
 )
 def test_what_cannot_be_compared_is_named(given: list[Run], metrics: list[str] | None, message: str) -> None:

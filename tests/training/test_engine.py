@@ -93,9 +93,10 @@ def test_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(tmp
     [
         ("optimizer.name=adam",),
         ("optimizer.name=sgd", "optimizer.lr=0.05", "learning_rate.warmup_epochs=2", "training.clip_norm=1.0"),
-        ("optimizer.name=adamw", "optimizer.weight_decay=0.1", "class_weights.name=deferred", "class_weights.start=1"),
+        ("optimizer.name=adamw", "optimizer.weight_decay=0.1", "class_weights={name: deferred, start: 1}"),
+        ("class_weights={name: phased, start: 0, end: 2}", "loss.label_smoothing=0.1"),
     ],
-    ids=["adam", "sgd with warm-up and clipping", "adamw with deferred weights"],
+    ids=["adam", "sgd with warm-up and clipping", "adamw with deferred weights", "adam with phased weights"],
 )
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_interrupted_and_resumed_run_ends_with_the_same_weights(
@@ -159,10 +160,10 @@ def test_evaluating_on_the_way_does_not_change_the_weights(tmp_path: Path) -> No
 
 
 def test_deferred_weights_act_from_their_start(tmp_path: Path) -> None:
-    at_end = ("class_weights.name=deferred", "class_weights.start=3")
+    at_end = "class_weights={name: deferred, start: 3}"
     train(quick_recipe(), tmp_path / "plain", ONE_THREAD)
-    train(quick_recipe("ce", 0, *at_end), tmp_path / "never", ONE_THREAD)
-    train(quick_recipe("ce", 0, at_end[0], "class_weights.start=2"), tmp_path / "last", ONE_THREAD)
+    train(quick_recipe("ce", 0, at_end), tmp_path / "never", ONE_THREAD)
+    train(quick_recipe("ce", 0, at_end.replace("3", "2")), tmp_path / "last", ONE_THREAD)
     losses = {
         name: [json.loads(line)["train/loss"] for line in read_lines(tmp_path / name / "metrics.jsonl")]
         for name in ("plain", "never", "last")
@@ -212,7 +213,7 @@ def test_broken_checkpoint_is_named(tmp_path: Path) -> None:
         (("model.scale=3",), "model: a linear head has no scale"),
         (("loss.weight=[1, 2]",), "loss: logits have 10 classes but weight of CrossEntropyLoss has 2"),
         (
-            ("loss.weight=[1,1,1,1,1,1,1,1,1,1]", "class_weights.name=deferred"),
+            ("loss.weight=[1,1,1,1,1,1,1,1,1,1]", "class_weights={name: deferred, start: 1}"),
             "class_weights: the schedule sets the weights",
         ),
         (("data.profile.max_count=5000",), "class 0 has [0-9]+ samples, 5000 were asked for"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -15,8 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from tailwise.counts import ClassCounts
 from tailwise.data.config import DataConfig
 from tailwise.losses import LossOptions, find_loss
+from tailwise.schedules import DeferredReweighting, PhasedProgressiveWeights, ProgressForm
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -75,12 +77,42 @@ class LossConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
-class ClassWeightsConfig(Section):
-    """Class weights by epoch: equal ones, or effective-number weights from epoch ``start`` on."""
+class EqualWeights(Section):
+    """No class weights."""
 
-    name: Literal["none", "deferred"] = "none"
-    start: Epoch = 0
+    name: Literal["none"] = "none"
+
+    def schedule(self, class_counts: ClassCounts) -> None:
+        """Nothing to schedule."""
+
+
+class DeferredWeights(Section):
+    """Effective-number weights from epoch ``start`` on (DRW)."""
+
+    name: Literal["deferred"] = "deferred"
+    start: Epoch
     beta: Fraction = 0.9999
+
+    def schedule(self, class_counts: ClassCounts) -> DeferredReweighting:
+        """The weights of each epoch."""
+        return DeferredReweighting(class_counts, self.start, self.beta)
+
+
+class PhasedWeights(Section):
+    """From equal to inverse-frequency weights between two epochs (PPW)."""
+
+    name: Literal["phased"] = "phased"
+    start: Epoch
+    end: Epoch
+    power: PositiveFloat = 5.0
+    form: ProgressForm = "power"
+
+    def schedule(self, class_counts: ClassCounts) -> PhasedProgressiveWeights:
+        """The weights of each epoch."""
+        return PhasedProgressiveWeights(class_counts, self.start, self.end, self.power, self.form)
+
+
+ClassWeights: TypeAlias = Annotated[EqualWeights | DeferredWeights | PhasedWeights, Field(discriminator="name")]
 
 
 class OptimizerConfig(Section):
@@ -136,7 +168,7 @@ class Recipe(Section):
     data: DataConfig
     model: ModelConfig
     loss: LossConfig
-    class_weights: ClassWeightsConfig = ClassWeightsConfig()
+    class_weights: ClassWeights = EqualWeights()
     optimizer: OptimizerConfig = OptimizerConfig()
     learning_rate: LearningRateConfig = LearningRateConfig()
     training: TrainingConfig

@@ -76,7 +76,8 @@ def compare(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> Compar
         metrics: columns; by default those usual for two or for more classes.
 
     Raises:
-        InputError: there is no run, the runs are of different recipes, data or networks, or a metric is unknown.
+        InputError: there is no run, the runs are of different recipes, data or networks, a metric is unknown, or two
+            runs are of one method and seed.
     """
     if not runs:
         raise InputError("there are no runs to compare; `tailwise compare` makes some")
@@ -87,7 +88,9 @@ def compare(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> Compar
     columns = _columns(runs, metrics)
     by_method: dict[str, dict[int, Run]] = {}
     for run in runs:
-        by_method.setdefault(run.loss, {})[run.seed] = run
+        twin = by_method.setdefault(run.loss, {}).setdefault(run.seed, run)
+        if twin is not run:
+            raise InputError(f"{run.path} and {twin.path} are both of {run.loss} with seed {run.seed}: leave one out")
     reference = next(iter(by_method))
     cells: dict[str, dict[str, Cell]] = {method: {} for method in by_method}
     for metric in columns:

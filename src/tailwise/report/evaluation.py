@@ -9,6 +9,7 @@ import numpy as np
 
 from tailwise.counts import ClassCounts
 from tailwise.data.profiles import TestProfile, subset_indices, test_counts
+from tailwise.errors import InputError
 from tailwise.metrics import classification_report
 from tailwise.posthoc import PredictionRebalancing, build_posthoc
 from tailwise.report.runs import read_predictions, read_run
@@ -40,7 +41,7 @@ def evaluate(run_path: Path, posthoc: str | None, tau: float, test_profile: Test
         test_profile: class frequencies that the test samples are thinned out to.
 
     Raises:
-        InputError: the directory holds no finished run, or the profile does not fit its test set.
+        InputError: the directory holds no finished run, or the correction or the profile does not fit it.
     """
     run = read_run(run_path)
     train_counts = ClassCounts(run.class_counts)
@@ -51,7 +52,10 @@ def evaluate(run_path: Path, posthoc: str | None, tau: float, test_profile: Test
     plain = classification_report(logits, targets, train_counts)
     if posthoc is None:
         return Evaluation(plain, None, len(rows), None)
-    correction = build_posthoc(posthoc, train_counts, tau)
+    try:
+        correction = build_posthoc(posthoc, train_counts, tau)
+    except ValueError as error:
+        raise InputError(f"--posthoc {posthoc}: {error}") from error
     corrected = classification_report(correction.transform(logits), targets, train_counts)
     note = TRANSDUCTIVE if isinstance(correction, PredictionRebalancing) else None
     return Evaluation(plain, corrected, len(rows), note)

@@ -40,7 +40,7 @@ def comparison_table(comparison: Comparison) -> Table:
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """For documents: the same, with the commands that made it."""
+    """For documents: the same as a GitHub table."""
     headings = ["method", *(HEADINGS.get(metric, metric) for metric in comparison.metrics)]
     rows = [headings, ["---"] + ["---:"] * len(comparison.metrics)]
     for method, cells in comparison.cells.items():

@@ -20,7 +20,6 @@ from tailwise.losses import ClassificationLoss, build_loss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import Classifier, build_classifier
 from tailwise.recipes.config import Recipe
-from tailwise.schedules import DeferredReweighting
 from tailwise.training.checkpoint import load_checkpoint, save_checkpoint
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
@@ -112,20 +111,14 @@ class _Run:
             loss = build_loss(recipe.loss.name, self.class_counts, **recipe.loss.arguments)
             loss.match_classes(len(self.class_names), torch.device("cpu"))
         with _named("class_weights"):
-            self.class_weights = self._class_weights()
+            self.class_weights = recipe.class_weights.schedule(self.class_counts)
+            if self.class_weights is not None and "weight" in recipe.loss.arguments:
+                raise ValueError("the schedule sets the weights of the loss; leave out its own weight")
         self.loss: ClassificationLoss = loss.to(fabric.device)
         self._set_class_weights(0)
         optimizer = build_optimizer(recipe.optimizer, classifier.parameters(), fabric.device.type)
         self.num_parameters = classifier.num_parameters
         self.network, self.optimizer = fabric.setup(classifier, optimizer)
-
-    def _class_weights(self) -> Callable[[int], Tensor] | None:
-        config = self.recipe.class_weights
-        if config.name == "none":
-            return None
-        if "weight" in self.recipe.loss.arguments:
-            raise ValueError("the schedule sets the weights of the loss; leave out its own weight")
-        return DeferredReweighting(self.class_counts, config.start, config.beta)
 
     def _set_class_weights(self, epoch: int) -> None:
         if self.class_weights is not None:
