@@ -11,9 +11,8 @@ import yaml
 from recipe_trees import QUICK
 from tailwise.errors import InputError
 from tailwise.recipes.catalog import catalog, load_recipe, merge
-from tailwise.recipes.config import Recipe
+from tailwise.recipes.config import Recipe, SGDConfig
 from tailwise.training.engine import RunOptions, train
-from tailwise.training.run_directory import RunDirectory
 
 # MNIST's test set has 1010 threes, 892 fives and 974 eights; the other two are 30% of each class, rounded.
 TEST_SIZES = {"gppe/mnist-3v5": 1902, "gppe/mnist-3v8": 1984, "digits/long-tailed": 539, "htru2/mlp": 5370}
@@ -90,6 +89,26 @@ def test_method_takes_its_own_loss_or_the_one_it_is_named_after(tmp_path: Path) 
     assert template.resolve("sgpl").loss.name == "sgpl"
 
 
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/../../b", "", ".", "a//b", "a b"])
+def test_name_that_could_lead_out_of_the_runs_is_refused(tmp_path: Path, name: str) -> None:
+    path = own_recipe(tmp_path, OWN.replace("name: mine", f"name: {name!r}"))
+    with pytest.raises(InputError, match=r"recipe: a name is made of letters, digits"):
+        load_recipe(path).resolve()
+    path = own_recipe(tmp_path, OWN.replace("sharp:", f"{name!r}:").replace("ce: {}", "ce:"))
+    with pytest.raises(InputError, match=r"method: a name is made of letters, digits"):
+        load_recipe(path).resolve(name, overrides=[])
+
+
+def test_method_without_settings_may_be_left_empty(tmp_path: Path) -> None:
+    template = load_recipe(own_recipe(tmp_path, OWN.replace("ce: {}", "ce:")))
+    assert template.resolve("ce").loss.name == "cross_entropy"
+
+
+def test_setting_another_name_brings_its_own_fields() -> None:
+    recipe = load_recipe("gppe/mnist-3v5-50-1000").resolve("ce", 0, ["optimizer.name=sgd", "optimizer.lr=0.5"])
+    assert recipe.optimizer == SGDConfig(lr=0.5)
+
+
 def test_setting_wins_over_method_and_recipe(tmp_path: Path) -> None:
     recipe = load_recipe(own_recipe(tmp_path)).resolve("sharp", 7, ["loss.gamma=1e-1", "training.epochs=9"])
     assert recipe.loss.arguments == {"gamma": 0.1}
@@ -125,6 +144,10 @@ def test_unknown_recipe_is_named_with_a_hint(name: str, message: str) -> None:
         (OWN.replace("about: my table\n", ""), "about is missing"),
         (OWN.replace("settings", "setings"), "settings is missing"),
         (OWN + "speed: 3\n", "unknown key speed"),
+        (OWN.replace("name: mine", 'name: "a{b"'), r"may hold \{axis\} of the matrix alone"),
+        (OWN.replace("my table", '"{x}"'), r"may hold \{axis\} of the matrix alone"),
+        (OWN + "matrix: {size: {}}\n", "matrix.size: .*at least 1 item"),
+        (OWN + "? [a, b]\n: 1\n", "a key must be a word"),
         (OWN.replace("name: mine", "name: !!python/object/apply:os.system [id]"), "is not valid YAML"),
     ],
 )
@@ -148,18 +171,31 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
         ("training.epochs=many", r"training\.epochs: Input should be a valid integer.*got 'many'"),
         ("training.epochs=0", r"training\.epochs: Input should be greater than 0, got 0"),
         ("optimizer.lr=.nan", r"optimizer\.lr: .*got nan"),
-        ("optimizer.name=lion", r"optimizer\.name: Input should be 'adam', 'adamw' or 'sgd', got 'lion'"),
+        ("optimizer.name=lion", "optimizer.name: there is no 'lion'; there are adam, adamw, sgd"),
         (
             "data.profile.imbalance_factor=0.5",
             r"data\.profile\.imbalance_factor: .*greater than or equal to 1, got 0.5",
         ),
-        ("data.profile={name: quadratic}", r"data\.profile: .*'exponential'"),
+        (
+            "data.profile={name: quadratic}",
+            "data.profile.name: there is no 'quadratic'; there are natural, exponential",
+        ),
         ("loss.gamma=2", "loss: cross_entropy has no setting 'gamma'; it has weight, label_smoothing"),
         ("loss.label_smoothing=a lot", "loss: label_smoothing: Input should be a valid number.*got 'a lot'"),
-        ("loss.name=focall", "did you mean 'focal'"),
+        ("loss.name=focal", "loss.name is chosen with --loss"),
+        ("recipe=../evil", "recipe is chosen with the recipe's own name"),
+        ("seed=3", "seed is chosen with --seed or --seeds"),
+        ("loss.weight=5", "loss: weight: give one number per class, got 5"),
+        ("training.epochs=true", r"training\.epochs: Input should be a valid integer, got True"),
+        ('training.epochs="3"', r"training\.epochs: Input should be a valid integer, got '3'"),
+        ("optimizer.lr=.inf", r"optimizer\.lr: .*finite.*got inf"),
+        ("optimizer.momentum=0.5", "unknown key optimizer.momentum; there are name, lr, betas, weight_decay"),
+        ("data.source={name: digits, path: x}", "unknown key data.source.path; there are name"),
+        ("data.source.name=mnistt", "data.source.name: there is no 'mnistt'; there are digits, mnist,"),
+        ("data.source={path: x}", "data.source.name is missing"),
+        ("learning_rate.warmup_epochs=3", "as long as the whole training of 3 epochs"),
         ("learning_rate.name=step", "learning_rate: a step schedule needs milestones"),
         ("learning_rate.milestones=[3]", "learning_rate: milestones belong to the step schedule"),
-        ("seed=-1", "seed: Input should be greater than or equal to 0, got -1"),
         ("training", "--set takes key=value, got 'training'"),
         ("training.epochs.more=3", "--set training.epochs.more: epochs is a value, 3, and has nothing below it"),
         ("training.epochs=[", "the value of --set .* is not valid YAML"),
@@ -172,8 +208,8 @@ def test_wrong_setting_is_named_in_one_line(setting: str, message: str) -> None:
 
 
 def test_config_of_a_run_holds_the_resolved_recipe(tmp_path: Path) -> None:
-    recipe = load_recipe("digits/long-tailed-if20").resolve("sgpl", 4)
-    RunDirectory(tmp_path).open(recipe.model_dump(mode="json"), resume=False)
+    recipe = load_recipe("digits/long-tailed-if20").resolve("sgpl", 4, ["training.epochs=1"])
+    train(recipe, tmp_path, RunOptions(device="cpu"))
     written = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert written["method"] == "sgpl"
     assert written["seed"] == 4

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 
-from tailwise.recipes.config import LearningRateConfig, OptimizerConfig
+from tailwise.recipes.config import LearningRateConfig, Optimizer
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 
 
@@ -58,7 +59,7 @@ def test_cosine_falls_from_one_at_the_end_of_warm_up_to_almost_zero() -> None:
 )
 def test_optimizers_step_as_torch_says(config: dict[str, Any], reference: Any) -> None:
     ours, theirs = (torch.nn.Parameter(torch.linspace(-1, 1, 7)) for _ in range(2))
-    optimizers = [build_optimizer(OptimizerConfig(**config), [ours], "cpu"), reference([theirs])]
+    optimizers = [build_optimizer(TypeAdapter(Optimizer).validate_python(config), [ours], "cpu"), reference([theirs])]
     for _ in range(5):
         for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
             optimizer.zero_grad()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,6 +20,13 @@ from tailwise.losses import find_loss
 from tailwise.recipes.config import Recipe
 
 Tree = dict[str, Any]
+CHOSEN_OTHERWISE = {
+    "recipe": "the recipe's own name",
+    "method": "--loss",
+    "loss": "--loss",
+    "loss.name": "--loss",
+    "seed": "--seed or --seeds",
+}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -34,9 +41,9 @@ class Family(BaseModel):
 
     name: str
     about: str
-    matrix: dict[str, dict[str, Tree]] = Field(default_factory=dict)
+    matrix: dict[str, Annotated[dict[str, Tree], Field(min_length=1)]] = Field(default_factory=dict)
     settings: Tree
-    methods: dict[str, Tree] = Field(
+    methods: dict[str, Tree | None] = Field(
         description="what `compare` runs: a method's name and its own settings", min_length=1
     )
     published: dict[str, str] = Field(default_factory=dict, description="recipe -> the figure that it answers to")
@@ -63,13 +70,15 @@ class RecipeTemplate:
         Raises:
             InputError: an unknown method, key or value.
         """
-        method = method or next(iter(self.methods))
+        method = next(iter(self.methods)) if method is None else method
         tree: Tree = merge(self.settings, self._method_settings(method))
         tree |= {"recipe": self.name, "method": method}
         if seed is not None:
             tree["seed"] = seed
         for override in overrides:
             key, value = parse_override(override)
+            if key in CHOSEN_OTHERWISE:
+                raise InputError(f"--set {override}: {key} is chosen with {CHOSEN_OTHERWISE[key]}")
             set_dotted(tree, key, value)
         return validate(Recipe, tree, f"recipe {self.name}")
 
@@ -141,12 +150,21 @@ def _expand(family: Family) -> Iterator[RecipeTemplate]:
     axes = list(family.matrix)
     for choices in itertools.product(*(family.matrix[axis] for axis in axes)):
         picked = dict(zip(axes, choices, strict=True))
-        name = family.name.format(**picked)
+        try:
+            name, about = family.name.format(**picked), family.about.format(**picked)
+        except (LookupError, ValueError) as error:
+            raise InputError(
+                f"{family.name}: name and about may hold {{axis}} of the matrix alone ({error})"
+            ) from error
         settings = family.settings
         for axis, choice in picked.items():
             settings = merge(settings, family.matrix[axis][choice])
         yield RecipeTemplate(
-            name, family.about.format(**picked), family.published.get(name), settings, copy.deepcopy(family.methods)
+            name=name,
+            about=about,
+            published=family.published.get(name),
+            settings=settings,
+            methods={method: copy.deepcopy(own or {}) for method, own in family.methods.items()},
         )
 
 
@@ -181,6 +199,8 @@ def set_dotted(tree: Tree, key: str, value: Any) -> None:
         if not isinstance(below, dict):
             raise InputError(f"--set {key}: {parent} is a value, {below!r}, and has nothing below it")
         tree = below
+    if last == "name" and tree.get("name") != value:
+        tree.clear()  # as in merge: what another name brings are its own fields
     tree[last] = value
 
 
@@ -202,9 +222,15 @@ def _describe(error: ValidationError, model: type[BaseModel]) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         section, dot, key = where.rpartition(".")
-        near = difflib.get_close_matches(key, _field_names(model), n=1)
-        hint = f"did you mean {section}{dot}{near[0]}?" if near else "the documentation of recipes lists the keys"
+        known = _fields_at(model, problem["loc"][:-1])
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {section}{dot}{near[0]}?" if near else f"there are {', '.join(known)}"
         return f"unknown key {where}; {hint}"
+    if problem["type"] == "union_tag_invalid":
+        given, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"].replace("'", "")
+        return f"{where}.name: there is no {given!r}; there are {known}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{where}.name is missing"
     if problem["type"] == "missing":
         return f"{where} is missing"
     if problem["type"] == "value_error":
@@ -212,18 +238,31 @@ def _describe(error: ValidationError, model: type[BaseModel]) -> str:
     return f"{where}: {message}, got {problem['input']!r}"
 
 
-@cache
-def _field_names(model: type[BaseModel]) -> list[str]:
-    schema = model.model_json_schema()
-    sections = [schema, *schema.get("$defs", {}).values()]
-    return sorted({name for section in sections for name in section.get("properties", {})})
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the section at ``path``, in which a union's member stands by its name."""
+    sections = [model]
+    for part in path:
+        named = [
+            s for s in sections if "name" in s.model_fields and part in get_args(s.model_fields["name"].annotation)
+        ]
+        below = [s.model_fields[part].annotation for s in sections if isinstance(part, str) and part in s.model_fields]
+        sections = named or [section for annotation in below for section in _models_in(annotation)]
+    return list(dict.fromkeys(name for section in sections for name in section.model_fields))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 @cache
 def _union_members(model: type[BaseModel]) -> frozenset[str]:
     sections = model.model_json_schema().get("$defs", {}).values()
     names = [section.get("properties", {}).get("name", {}) for section in sections]
-    return frozenset(str(name["const"]) for name in names if "const" in name)
+    return frozenset(
+        str(value) for name in names for value in ([name["const"]] if "const" in name else name.get("enum", []))
+    )
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:
@@ -239,6 +278,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = key_node.value
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
             if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
             seen.add(key)

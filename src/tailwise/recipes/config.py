@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    PositiveFloat,
-    PositiveInt,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -22,7 +22,21 @@ from tailwise.schedules import DeferredReweighting, PhasedProgressiveWeights, Pr
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Epoch = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Epoch = Annotated[int, Field(ge=0, strict=True)]
+Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+Size = Annotated[int, Field(gt=0, lt=2**31, strict=True)]
+
+
+def _check_name(name: str) -> str:
+    """A name is a path below the runs, so it may lead nowhere else."""
+    if not re.fullmatch(r"\w[\w.+-]*(/\w[\w.+-]*)*", name):
+        raise ValueError(f"a name is made of letters, digits, '_', '.', '+' and '-', parts joined by '/', got {name!r}")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+PER_CLASS = ("weight",)
 SET_BY_THE_TRAINER = ("class_counts", "ignore_index", "reduction")
 
 
@@ -36,9 +50,9 @@ class ModelConfig(Section):
     """Backbone and head."""
 
     name: Literal["lenet", "cnn", "mlp"]
-    widths: list[PositiveInt] | None = Field(None, min_length=1, description="hidden layers of an mlp")
+    widths: list[Size] | None = Field(None, min_length=1, description="hidden layers of an mlp")
     head: Literal["linear", "cosine"] = "linear"
-    scale: PositiveFloat | None = Field(None, description="factor of a cosine head")
+    scale: Positive | None = Field(None, description="factor of a cosine head")
     normalize: bool = Field(True, description="standardise inputs; otherwise images are only brought to 0..1")
 
 
@@ -68,7 +82,8 @@ class LossConfig(BaseModel):
             try:
                 checked[key] = adapter.validate_python(value)
             except ValidationError as error:
-                raise ValueError(f"{key}: {error.errors()[0]['msg']}, got {value!r}") from None
+                wanted = "give one number per class" if key in PER_CLASS else error.errors()[0]["msg"]
+                raise ValueError(f"{key}: {wanted}, got {value!r}") from None
         return checked
 
     @property
@@ -104,7 +119,7 @@ class PhasedWeights(Section):
     name: Literal["phased"] = "phased"
     start: Epoch
     end: Epoch
-    power: PositiveFloat = 5.0
+    power: Positive = 5.0
     form: ProgressForm = "power"
 
     def schedule(self, class_counts: ClassCounts) -> PhasedProgressiveWeights:
@@ -115,21 +130,32 @@ class PhasedWeights(Section):
 ClassWeights: TypeAlias = Annotated[EqualWeights | DeferredWeights | PhasedWeights, Field(discriminator="name")]
 
 
-class OptimizerConfig(Section):
-    """The optimiser."""
+class AdamConfig(Section):
+    """Adam, or AdamW, whose weight decay is decoupled."""
 
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    lr: PositiveFloat = 1e-3
+    name: Literal["adam", "adamw"] = "adam"
+    lr: Positive = 1e-3
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    weight_decay: NonNegative = 0.0
+
+
+class SGDConfig(Section):
+    """Stochastic gradient descent."""
+
+    name: Literal["sgd"] = "sgd"
+    lr: Positive = 0.1
     momentum: Fraction = 0.9
     nesterov: bool = False
     weight_decay: NonNegative = 0.0
 
     @model_validator(mode="after")
-    def _check_momentum(self) -> OptimizerConfig:
+    def _check_momentum(self) -> SGDConfig:
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0")
         return self
+
+
+Optimizer: TypeAlias = Annotated[AdamConfig | SGDConfig, Field(discriminator="name")]
 
 
 class LearningRateConfig(Section):
@@ -138,7 +164,7 @@ class LearningRateConfig(Section):
     name: Literal["constant", "cosine", "step"] = "constant"
     warmup_epochs: Epoch = 0
     milestones: list[Epoch] = Field(default_factory=list, description="epochs at which a step schedule multiplies")
-    gamma: PositiveFloat = Field(0.1, description="what a step schedule multiplies by")
+    gamma: Positive = Field(0.1, description="what a step schedule multiplies by")
 
     @model_validator(mode="after")
     def _check_milestones(self) -> LearningRateConfig:
@@ -152,9 +178,9 @@ class LearningRateConfig(Section):
 class TrainingConfig(Section):
     """The loop."""
 
-    epochs: PositiveInt
-    batch_size: PositiveInt = 128
-    clip_norm: PositiveFloat | None = Field(None, description="largest gradient norm")
+    epochs: Size
+    batch_size: Size = 128
+    clip_norm: Positive | None = Field(None, description="largest gradient norm")
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     evaluate_every: Epoch = Field(0, description="test every so many epochs; 0 tests after the last alone")
 
@@ -162,13 +188,22 @@ class TrainingConfig(Section):
 class Recipe(Section):
     """One training run, resolved: nothing else decides its result, up to the device and the number of threads."""
 
-    recipe: str = Field(description="name of the recipe, the folder of its runs")
-    method: str = Field(description="name of the method, the folder of its runs within the recipe's")
-    seed: Epoch = 0
+    recipe: Name = Field(description="name of the recipe, the folder of its runs")
+    method: Name = Field(description="name of the method, the folder of its runs within the recipe's")
+    seed: Seed = 0
     data: DataConfig
     model: ModelConfig
     loss: LossConfig
     class_weights: ClassWeights = EqualWeights()
-    optimizer: OptimizerConfig = OptimizerConfig()
+    optimizer: Optimizer = AdamConfig()
     learning_rate: LearningRateConfig = LearningRateConfig()
     training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _check_warm_up(self) -> Recipe:
+        if self.learning_rate.warmup_epochs >= self.training.epochs:
+            raise ValueError(
+                f"learning_rate.warmup_epochs is {self.learning_rate.warmup_epochs}, as long as the whole training of "
+                f"{self.training.epochs} epochs; shorten it"
+            )
+        return self

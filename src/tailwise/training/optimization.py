@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from tailwise.recipes.config import LearningRateConfig, OptimizerConfig
+from tailwise.recipes.config import LearningRateConfig, Optimizer
 
 
-def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter], device: str) -> torch.optim.Optimizer:
+def build_optimizer(config: Optimizer, parameters: Iterable[nn.Parameter], device: str) -> torch.optim.Optimizer:
     """The optimiser of a recipe, fused where the device has a fused one."""
     fused = device in ("cpu", "cuda")
     if config.name == "sgd":
