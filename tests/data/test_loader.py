@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from tailwise.data.arrays import Arrays
 from tailwise.data.config import DataConfig
 from tailwise.data.loader import Batches, prepare
+from tailwise.errors import InputError
 
 
 def config(**fields: object) -> DataConfig:
@@ -70,3 +72,34 @@ def test_order_follows_from_seed_and_epoch_alone() -> None:
     assert epoch_order(batches, 3, 5) == epoch_order(batches, 3, 5)
     orders = {tuple(epoch_order(batches, seed, epoch)) for seed in range(4) for epoch in range(4)}
     assert len(orders) == 16
+
+
+def npz_config(folder: Path, train: np.ndarray, test: np.ndarray, targets: np.ndarray) -> DataConfig:
+    np.savez(folder / "train.npz", inputs=train, targets=targets)
+    np.savez(folder / "test.npz", inputs=test, targets=targets)
+    return DataConfig.model_validate(
+        {"source": {"name": "npz", "train": folder / "train.npz", "test": folder / "test.npz"}}
+    )
+
+
+def test_test_samples_of_another_shape_are_refused(tmp_path: Path) -> None:
+    targets = np.arange(6) % 2
+    for width in (1, 2, 4):  # 1 would broadcast against the training mean
+        section = npz_config(tmp_path, np.zeros((6, 3), np.float32), np.zeros((6, width), np.float32), targets)
+        with pytest.raises(InputError, match=rf"shape \(3,\) but test data .* shape \({width},\); they must be alike"):
+            prepare(section, None)
+
+
+def test_single_class_is_refused(tmp_path: Path) -> None:
+    features = np.zeros((6, 3), np.float32)
+    with pytest.raises(InputError, match="training needs at least two classes"):
+        prepare(npz_config(tmp_path, features, features, np.zeros(6, np.int64)), None)
+
+
+def test_fingerprint_follows_every_sample_label_and_choice(data_root: Path) -> None:
+    fields = {"classes": [5, 3], "profile": {"name": "counts", "counts": [30, 2]}}
+    prints = [prepare(config(**fields, seed=seed), data_root).fingerprint() for seed in (0, 0, 1)]
+    assert prints[0] == prints[1] != prints[2]
+    prepared = prepare(config(**fields), data_root)
+    prepared.test.arrays.inputs[0, 0, 0, 0] ^= 1
+    assert prepared.fingerprint() != prints[0]

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from recipe_trees import quick_recipe, read_lines, stop_after
 from tailwise.data.loader import prepare
 from tailwise.errors import InputError
+from tailwise.losses import CrossEntropyLoss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import build_classifier
 from tailwise.recipes.config import Recipe
@@ -178,11 +179,24 @@ def test_bf16_training_learns(tmp_path: Path) -> None:
     assert summary["metrics"]["test/accuracy"] > 0.7
 
 
-def test_loss_that_is_no_longer_finite_stops_with_the_mend_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
-    recipe = quick_recipe("ce", 0, "optimizer.name=sgd", "optimizer.lr=1e30")
-    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1; lower optimizer\.lr"):
-        train(recipe, tmp_path, ONE_THREAD)
-    assert not (tmp_path / "summary.json").exists()
+def test_loss_that_is_no_longer_finite_stops_with_the_mend_and_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = quick_recipe()
+    train(recipe, tmp_path / "whole", ONE_THREAD)
+    losses = {"left": 12}  # epochs have four batches: the third epoch's first loss is no number
+
+    def failing(self: CrossEntropyLoss, log_p: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        losses["left"] -= 1
+        return -log_p if losses["left"] >= 4 else log_p * float("nan")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CrossEntropyLoss, "target_term", failing)
+        with pytest.raises(TrainingError, match=r"the loss became nan in epoch 3; lower optimizer\.lr"):
+            train(recipe, tmp_path / "cut", ONE_THREAD)
+    assert not (tmp_path / "cut/summary.json").exists()
+    resumed(recipe, tmp_path / "cut")
+    assert weights_of(tmp_path / "whole") == weights_of(tmp_path / "cut")
 
 
 def test_directory_with_a_run_is_refused_without_resume(tmp_path: Path) -> None:
@@ -229,3 +243,64 @@ def test_cuda_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="torch sees no CUDA device; use --device cpu"):
         train(quick_recipe(), tmp_path, RunOptions(device="cuda"))
+
+
+def npz_recipe(path: Path) -> Recipe:
+    """A table of one's own."""
+    return quick_recipe("ce", 0, f"data.source={{name: npz, train: {path}}}", "data.profile={name: natural}")
+
+
+def write_table(path: Path, shift: float = 0.0) -> None:
+    features = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32) + shift
+    np.savez(path, inputs=features, targets=np.arange(60) % 3)
+
+
+def test_input_error_leaves_nothing_that_would_block_the_corrected_run(tmp_path: Path) -> None:
+    recipe = npz_recipe(tmp_path / "table.npz")
+    with pytest.raises(InputError, match=r"there is no .*table\.npz"):
+        train(recipe, tmp_path / "run", ONE_THREAD)
+    assert not (tmp_path / "run").exists()
+    write_table(tmp_path / "table.npz")
+    assert train(recipe, tmp_path / "run", ONE_THREAD)["class_counts"] == [16, 16, 16]
+
+
+def test_resuming_on_changed_data_is_refused(tmp_path: Path) -> None:
+    recipe = npz_recipe(tmp_path / "table.npz")
+    write_table(tmp_path / "table.npz")
+    interrupted(recipe, tmp_path / "run", 1)
+    write_table(tmp_path / "table.npz", shift=0.1)
+    with pytest.raises(InputError, match="was begun on other data"):
+        resumed(recipe, tmp_path / "run")
+    write_table(tmp_path / "table.npz")
+    resumed(recipe, tmp_path / "run")
+
+
+def test_two_processes_cannot_train_in_one_directory(tmp_path: Path) -> None:
+    def start_another(line: dict[str, Any]) -> None:
+        with pytest.raises(InputError, match="another process is training in"):
+            resumed(quick_recipe(), tmp_path)
+
+    train(quick_recipe(), tmp_path, RunOptions(threads=1, device="cpu", on_epoch=start_another))
+
+
+def test_seconds_of_a_resumed_run_are_those_of_all_its_parts(tmp_path: Path) -> None:
+    recipe = quick_recipe()
+    interrupted(recipe, tmp_path, 2)
+    summary = resumed(recipe, tmp_path)
+    recorded = sum(json.loads(line)["seconds"] for line in read_lines(tmp_path / "metrics.jsonl"))
+    assert summary["seconds"] > recorded > 0
+    assert len(json.loads((tmp_path / "environment.json").read_text())["resumed"]) == 1
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "summary.json"])
+def test_broken_file_of_a_run_is_named_on_resume(tmp_path: Path, name: str) -> None:
+    recipe = quick_recipe()
+    train(recipe, tmp_path, ONE_THREAD)
+    (tmp_path / name).write_bytes(b"{\xff: [")
+    with pytest.raises(InputError, match=rf"{name} (cannot be read|is broken).*delete the run directory"):
+        resumed(recipe, tmp_path)
+
+
+def test_more_threads_than_cores_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--threads must be at most the [0-9]+ cores there are, got 100000"):
+        train(quick_recipe(), tmp_path, RunOptions(threads=100_000))

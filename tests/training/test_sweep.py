@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -88,22 +89,44 @@ def test_killed_worker_is_told_and_the_next_sweep_goes_on(tmp_path: Path) -> Non
     assert all((job.out / "summary.json").exists() for job in todo)
 
 
-def test_interrupted_sweep_ends_its_workers(tmp_path: Path) -> None:
-    script = (
-        "import sys, tailwise.cli\n"
-        f"sys.argv = ['tailwise', 'compare', 'digits/long-tailed-if20', '--out', {str(tmp_path)!r},"
-        " '--set', 'training.epochs=100000', '--jobs', '2']\n"
-        "if __name__ == '__main__':\n    tailwise.cli.main()\n"
+def start_sweep(out: Path) -> subprocess.Popen[str]:
+    """A sweep in a process of its own that would last for hours."""
+    words = ["compare", "digits/long-tailed-if20", "--out", str(out), "--jobs", "2", "--set", "training.epochs=100000"]
+    command = [sys.executable, "-m", "tailwise", *words]
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
     )
-    program = tmp_path / "program.py"
-    program.write_text(script)
-    command = subprocess.Popen(
-        [sys.executable, program], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
-    )
-    while len(list(tmp_path.rglob("last.safetensors"))) < 2:
+
+
+def wait_for_runs(command: subprocess.Popen[str], out: Path) -> None:
+    deadline = time.monotonic() + 120
+    while len(list(out.rglob("last.safetensors"))) < 2:
         assert command.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_interrupted_sweep_ends_its_workers(tmp_path: Path) -> None:
+    command = start_sweep(tmp_path)
+    wait_for_runs(command, tmp_path)
     os.killpg(command.pid, signal.SIGINT)
     _, error = command.communicate(timeout=60)
     assert command.returncode == 1
     assert "Traceback" not in error
     assert "stopped; compare goes on from here" in error
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGKILL])
+def test_killed_sweep_leaves_no_worker_behind(tmp_path: Path, signal_: signal.Signals) -> None:
+    command = start_sweep(tmp_path)
+    wait_for_runs(command, tmp_path)
+    os.kill(command.pid, signal_)
+    command.communicate(timeout=60)  # returns when no process holds the pipe any more
+    lengths = {file: file.stat().st_size for file in tmp_path.rglob("metrics.jsonl")}
+    time.sleep(0.5)
+    assert lengths == {file: file.stat().st_size for file in tmp_path.rglob("metrics.jsonl")}
+
+
+def test_two_jobs_for_one_directory_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"two runs would go to .*seed-0; name each recipe, method and seed once"):
+        sweep([*jobs(tmp_path), jobs(tmp_path)[0]], OPTIONS, 2, ignore)

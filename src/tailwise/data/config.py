@@ -17,7 +17,9 @@ class DataConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: Source
-    classes: list[int] | None = Field(None, description="keep these labels of the source, renumbered in this order")
+    classes: list[int] | None = Field(
+        None, min_length=2, description="keep these labels of the source, renumbered in this order"
+    )
     profile: Profile = Field(default_factory=NaturalProfile)
     seed: Annotated[int, Field(ge=0)] | None = Field(
         0, description="which samples fill the profile; null takes the first of each class"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tailwise.data.arrays import Arrays
 from tailwise.data.config import DataConfig
 from tailwise.data.profiles import subset_indices, test_counts
 from tailwise.data.sources import Split
+from tailwise.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,32 @@ class PreparedData:
     train: Chosen
     test: Chosen
 
+    def fingerprint(self) -> str:
+        """A hash of every sample and label, by which a resumed run knows its data again."""
+        digest = hashlib.sha256()
+        for chosen in (self.train, self.test):
+            for array in (chosen.arrays.inputs, chosen.arrays.targets, chosen.indices):
+                digest.update(repr((array.shape, array.dtype)).encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
 
 def prepare(config: DataConfig, root: Path | None) -> PreparedData:
     """Read the source, keep the wanted classes, and draw the training and the test profile.
 
     Raises:
-        InputError: a file is missing or broken, or a profile asks for what the data do not have.
+        InputError: a file is missing or broken, there are not two classes, the test samples are shaped otherwise than
+            the training samples, or a profile asks for what the data do not have.
     """
     train = _read(config, root, "train")
+    if len(train.arrays.class_names) < 2:
+        raise InputError(f"training needs at least two classes, got {', '.join(train.arrays.class_names)} alone")
     available = train.arrays.counts
     train = _draw(train, subset_indices(train.arrays.targets, config.profile.class_counts(available), config.seed))
     test = _read(config, root, "test")
+    trained, tested = (f"{a.inputs.dtype} samples of shape {a.inputs.shape[1:]}" for a in (train.arrays, test.arrays))
+    if trained != tested:
+        raise InputError(f"training data are {trained} but test data {tested}; they must be alike")
     counts = test_counts(test.arrays.counts, config.test_profile, train.arrays.counts)
     return PreparedData(train, _draw(test, subset_indices(test.arrays.targets, counts, config.seed)))
 

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from tailwise.errors import InputError
 from tailwise.training.run_directory import write_atomically
 
 
-def save_checkpoint(path: Path, epoch: int, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
-    """Write the state after ``epoch`` finished epochs: modules, optimiser and random generators.
+class Stateful(Protocol):
+    """A module, optimiser or the like."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has learned."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Take it back."""
+
+
+def save_checkpoint(path: Path, epoch: int, parts: Mapping[str, Stateful]) -> None:
+    """Write the state after ``epoch`` finished epochs: the parts and the random generators.
 
     Tensors go into one safetensors file, plain numbers as JSON into its header.
     """
     tensors: dict[str, Tensor] = {}
     tree = {
         "epoch": epoch,
-        "modules": {name: module.state_dict() for name, module in modules.items()},
-        "optimizer": optimizer.state_dict(),
+        "parts": {name: part.state_dict() for name, part in parts.items()},
         "random": _random_state(),
     }
     skeleton = json.dumps(_take_tensors(tree, tensors))
     write_atomically(path, save(tensors, metadata={"tree": skeleton}))
 
 
-def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> int:
+def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
     """Restore what ``save_checkpoint`` wrote; returns the number of finished epochs.
 
     Raises:
@@ -41,12 +51,8 @@ def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: torch.
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             tree = _put_tensors(json.loads(file.metadata()["tree"]), tensors)
-        for name, module in modules.items():
-            module.load_state_dict(tree["modules"][name])
-        # JSON turned the optimiser's parameter numbers into strings.
-        optimizer_state = tree["optimizer"]
-        optimizer_state["state"] = {int(index): state for index, state in optimizer_state["state"].items()}
-        optimizer.load_state_dict(optimizer_state)
+        for name, part in parts.items():
+            part.load_state_dict(tree["parts"][name])
         _restore_random_state(tree["random"])
         return int(tree["epoch"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -62,7 +68,8 @@ def _take_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
         tensors[name] = tree.detach().cpu().contiguous().clone()
         return {"tensor": name}
     if isinstance(tree, dict):
-        return {str(key): _take_tensors(value, tensors) for key, value in tree.items()}
+        # As pairs, for an optimiser numbers its parameters and JSON would make strings of the numbers.
+        return {"pairs": [[key, _take_tensors(value, tensors)] for key, value in tree.items()]}
     if isinstance(tree, (list, tuple)):
         return [_take_tensors(value, tensors) for value in tree]
     return tree
@@ -72,7 +79,7 @@ def _put_tensors(tree: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(tree, dict):
         if tree.keys() == {"tensor"}:
             return tensors[tree["tensor"]]
-        return {key: _put_tensors(value, tensors) for key, value in tree.items()}
+        return {key: _put_tensors(value, tensors) for key, value in tree["pairs"]}
     if isinstance(tree, list):
         return [_put_tensors(value, tensors) for value in tree]
     return tree

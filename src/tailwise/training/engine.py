@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from tailwise.data.loader import Batches, PreparedData, prepare
 from tailwise.errors import InputError
@@ -20,7 +22,7 @@ from tailwise.losses import ClassificationLoss, build_loss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import Classifier, build_classifier
 from tailwise.recipes.config import Recipe
-from tailwise.training.checkpoint import load_checkpoint, save_checkpoint
+from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
 
@@ -60,7 +62,7 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
     """Train, test after the last epoch, and leave a run directory at ``out``.
 
     Deterministic from ``recipe.seed``: on a CPU with the same number of threads, interrupted and resumed anywhere, to
-    the bit.
+    the bit. Sets torch's seed, its number of threads where asked for, and cuDNN's deterministic mode.
 
     Returns:
         What ``summary.json`` holds; that of the finished run where there is one and ``resume`` is on.
@@ -70,18 +72,29 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
         TrainingError: the loss is no longer finite.
     """
     directory = RunDirectory(out)
-    directory.open(recipe.model_dump(mode="json"), options.resume)
+    config = recipe.model_dump(mode="json")
+    directory.check(config, options.resume)
     if directory.finished:
         return directory.read_summary()
     if options.threads is not None:
+        if options.threads > available_cores():
+            raise InputError(
+                f"--threads must be at most the {available_cores()} cores there are, got {options.threads}"
+            )
         torch.set_num_threads(options.threads)
     fabric = _fabric(recipe, options.device)
     data = prepare(recipe.data, options.data_root)
     run = _Run(recipe, directory, fabric, data)
-    directory.write_environment(fabric.device.type)
-    directory.write_arrays("indices.npz", train=data.train.indices, test=data.test.indices)
-    run.fit(options.on_epoch)
-    return run.finish(options.command)
+    samples = {"train": data.train.indices, "test": data.test.indices}
+    with directory.opened(config, samples, data.fingerprint()):
+        directory.write_environment(fabric.device.type)
+        run.fit(options.on_epoch)
+        return run.finish(options.command)
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Run:
@@ -93,7 +106,6 @@ class _Run:
         self.fabric = fabric
         self.class_counts = data.train.arrays.counts
         self.class_names = data.train.arrays.class_names
-        self.started = time.perf_counter()
         self.train_batches = Batches(data.train.arrays, recipe.training.batch_size, fabric.device)
         self.test_batches = Batches(data.test.arrays, EVALUATION_BATCH, fabric.device)
         torch.manual_seed(recipe.seed)
@@ -125,17 +137,26 @@ class _Run:
             self.loss.weight = self.class_weights(epoch).to(self.fabric.device, torch.float32)
 
     @property
-    def modules(self) -> dict[str, nn.Module]:
-        """What a checkpoint holds."""
+    def _classifier(self) -> Classifier:
         classifier = self.network.module
         assert isinstance(classifier, Classifier)
-        return {"classifier": classifier, "loss": self.loss}
+        return classifier
+
+    @property
+    def _parts(self) -> dict[str, Stateful]:
+        """What a checkpoint holds; the precision has the scale of float16 gradients."""
+        return {
+            "classifier": self._classifier,
+            "loss": self.loss,
+            "optimizer": self.optimizer.optimizer,
+            "precision": self.fabric.strategy.precision,
+        }
 
     def fit(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
         """Train from the last checkpoint, or from the start, to the last epoch."""
         first = 0
         if self.directory.checkpoint.exists():
-            first = load_checkpoint(self.directory.checkpoint, self.modules, self.optimizer.optimizer)
+            first = load_checkpoint(self.directory.checkpoint, self._parts)
         self.directory.keep_metrics(first)
         training = self.recipe.training
         for epoch in range(first, training.epochs):
@@ -145,7 +166,7 @@ class _Run:
             if training.evaluate_every and (epoch + 1) % training.evaluate_every == 0:
                 line |= self._test_metrics(*self._predict())
             self.directory.append_metrics(line)
-            save_checkpoint(self.directory.checkpoint, epoch + 1, self.modules, self.optimizer.optimizer)
+            save_checkpoint(self.directory.checkpoint, epoch + 1, self._parts)
             on_epoch(line)
 
     def _train_epoch(self, epoch: int) -> float:
@@ -186,9 +207,10 @@ class _Run:
 
     def finish(self, command: str) -> dict[str, Any]:
         """Test the last weights and write what the run leaves."""
+        began = time.perf_counter()
         logits, targets = self._predict()
         self.directory.write_arrays("predictions.npz", logits=logits.numpy(), targets=targets.numpy())
-        self.directory.write_weights(self.modules["classifier"].state_dict())
+        self.directory.write_weights(self._classifier.state_dict())
         summary = {
             "recipe": self.recipe.recipe,
             "loss": self.recipe.method,
@@ -199,9 +221,10 @@ class _Run:
             "epochs": self.recipe.training.epochs,
             "class_counts": list(self.class_counts),
             "class_names": list(self.class_names),
-            "seconds": time.perf_counter() - self.started,
             "metrics": self._test_metrics(logits, targets),
         }
+        trained = sum(json.loads(line)["seconds"] for line in self.directory.metrics())
+        summary["seconds"] = trained + time.perf_counter() - began
         self.directory.write_summary(summary)
         return summary
 

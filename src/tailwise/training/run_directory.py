@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 import time
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -20,6 +23,9 @@ from torch import Tensor
 
 import tailwise
 from tailwise.errors import InputError
+
+if sys.platform != "win32":
+    import fcntl
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -53,36 +59,61 @@ class RunDirectory:
     @property
     def epochs(self) -> int:
         """How many epochs are on record, finished run or not."""
-        file = self.path / "metrics.jsonl"
-        return len(file.read_text().splitlines()) if file.exists() else 0
+        return len(self.metrics())
 
-    def open(self, config: dict[str, Any], resume: bool) -> None:
-        """Make the directory ready for a run of ``config``.
+    def check(self, config: dict[str, Any], resume: bool) -> None:
+        """Whether a run of ``config`` may begin or go on here; nothing is written.
 
         Raises:
-            InputError: it holds a run and ``resume`` is off, or a run of another configuration, or cannot be written.
+            InputError: there is a run and ``resume`` is off, or a run of another configuration, or a broken file.
         """
         config_file = self.path / "config.yaml"
-        if config_file.exists():
-            if not resume:
-                raise InputError(
-                    f"{self.path} holds a run already; continue it with --resume, choose another --out, or delete it"
-                )
-            different = _first_difference(yaml.safe_load(config_file.read_text()), config)
-            if different:
-                raise InputError(
-                    f"{self.path} holds a run with another {different}; choose another --out or delete that run"
-                )
+        if not config_file.exists():
             return
+        if not resume:
+            raise InputError(
+                f"{self.path} holds a run already; continue it with --resume, choose another --out, or delete it"
+            )
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_atomically(config_file, yaml.safe_dump(config, sort_keys=False))
+            recorded = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            raise InputError(f"{config_file} cannot be read ({error}); delete the run directory") from error
+        different = _first_difference(recorded, config)
+        if different:
+            raise InputError(
+                f"{self.path} holds a run with another {different}; choose another --out or delete that run"
+            )
+
+    @contextmanager
+    def opened(self, config: dict[str, Any], samples: dict[str, NDArray[Any]], fingerprint: str) -> Iterator[None]:
+        """Hold the directory for one run of ``config`` on the samples at the indices ``samples``.
+
+        Raises:
+            InputError: it cannot be written, another process holds it, or the run in it was begun on other data.
+        """
+        try:
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            lock = (self.checkpoint.parent / "lock").open("w")
         except OSError as error:
             raise InputError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from error
+        with lock:
+            if not _locked(lock):
+                raise InputError(f"another process is training in {self.path}; wait for it or choose another --out")
+            if (self.path / "indices.npz").exists():
+                with np.load(self.path / "indices.npz", allow_pickle=False) as recorded:
+                    if str(recorded["fingerprint"]) != fingerprint:
+                        raise InputError(
+                            f"{self.path} was begun on other data; restore them, choose another --out or delete it"
+                        )
+            else:
+                self.write_arrays("indices.npz", **samples, fingerprint=np.array(fingerprint))
+                write_atomically(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+            yield
 
     def write_environment(self, device: str) -> None:
-        """What the numbers were made with."""
-        environment = {
+        """What the numbers were made with; a resumed run keeps the record of each of its parts."""
+        file = self.path / "environment.json"
+        environment: dict[str, Any] = {
             "tailwise": tailwise.__version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -93,12 +124,18 @@ class RunDirectory:
             "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
-        write_atomically(self.path / "environment.json", json.dumps(environment, indent=2) + "\n")
+        if file.exists():
+            first = json.loads(file.read_text())
+            environment = {**first, "resumed": [*first.get("resumed", []), environment]}
+        write_atomically(file, json.dumps(environment, indent=2) + "\n")
 
     def write_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
-        """Compressed npz."""
+        """Compressed npz, without pickled objects."""
         buffer = BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for key, array in arrays.items():
+                with archive.open(f"{key}.npy", "w") as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
         write_atomically(self.path / name, buffer.getvalue())
 
     def write_weights(self, state: dict[str, Tensor]) -> None:
@@ -111,20 +148,42 @@ class RunDirectory:
         write_atomically(self.path / "summary.json", json.dumps(summary, indent=2) + "\n")
 
     def read_summary(self) -> dict[str, Any]:
-        """What ``write_summary`` wrote."""
-        summary: dict[str, Any] = json.loads((self.path / "summary.json").read_text())
-        return summary
+        """What ``write_summary`` wrote.
+
+        Raises:
+            InputError: the file is broken.
+        """
+        file = self.path / "summary.json"
+        try:
+            summary: dict[str, Any] = json.loads(file.read_text())
+            return summary
+        except ValueError as error:
+            raise InputError(f"{file} is broken ({error}); delete the run directory and train again") from error
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add the line of one epoch."""
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
+    def metrics(self) -> list[str]:
+        """The lines on record, the last perhaps cut short."""
+        file = self.path / "metrics.jsonl"
+        return file.read_text(errors="replace").splitlines() if file.exists() else []
+
     def keep_metrics(self, epochs: int) -> None:
         """Drop lines of epochs that the checkpoint does not know, and a line that was cut short."""
-        file = self.path / "metrics.jsonl"
-        lines = file.read_text().splitlines()[:epochs] if file.exists() else []
-        write_atomically(file, "".join(f"{line}\n" for line in lines))
+        write_atomically(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in self.metrics()[:epochs]))
+
+
+def _locked(file: IO[str]) -> bool:
+    """Take the lock of an open file, which ends with the process; where there are none, nothing is held."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _first_difference(old: Any, new: Any, path: str = "") -> str | None:

@@ -55,7 +55,7 @@ def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Re
 
     Args:
         jobs: what to train.
-        options: for every run; on a CPU the threads are shared out among the processes.
+        options: for every run.
         processes: how many runs at a time; 1 trains in this process.
         on_epoch: called in this process with each line of ``metrics.jsonl``.
 
@@ -63,18 +63,23 @@ def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Re
         The jobs that failed in training; one that fails does not stop the others.
 
     Raises:
-        InputError: a run's data, recipe or directory cannot be used; what has not begun is not begun.
+        InputError: two jobs have one directory, or a run's data, recipe or directory cannot be used; what has not
+            begun is not begun.
     """
+    places = [job.out for job in jobs]
+    if len(set(places)) < len(places):
+        twice = next(place for place in places if places.count(place) > 1)
+        raise InputError(f"two runs would go to {twice}; name each recipe, method and seed once")
     options = replace(options, resume=True)
     if processes == 1:
         options = replace(options, on_epoch=on_epoch)
         return [failure for job in jobs if (failure := _train_job(job, options))]
-    threads = options.threads or max(1, (os.cpu_count() or 1) // processes)
-    options = replace(options, threads=threads, on_epoch=_send)
+    options = replace(options, on_epoch=_send)
     context = multiprocessing.get_context("spawn")
     lines: multiprocessing.Queue[dict[str, Any] | None] = context.Queue()
     listener = threading.Thread(target=_relay, args=(lines, on_epoch), daemon=True)
     listener.start()
+    not_ours = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(processes, context, _start_worker, (lines,))
     try:
         with _interrupts_ignored():  # inherited by the workers: Ctrl-C reaches the whole group, the parent ends them
@@ -82,7 +87,7 @@ def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Re
         outcomes = [_outcome(future, futures[future]) for future in as_completed(futures)]
     except BaseException:
         # Runs can be stopped anywhere, so nobody waits for those that are under way.
-        for worker in multiprocessing.active_children():
+        for worker in set(multiprocessing.active_children()) - not_ours:
             worker.terminate()
         raise
     finally:
@@ -127,6 +132,15 @@ _lines: multiprocessing.Queue[dict[str, Any] | None] | None = None
 def _start_worker(lines: multiprocessing.Queue[dict[str, Any] | None]) -> None:
     global _lines
     _lines = lines
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its workers, which would write on beside those of the next sweep."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _send(line: dict[str, Any]) -> None:
