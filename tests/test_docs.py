@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from recipe_trees import quick_recipe
 from tailwise.losses import LOSSES
 from tailwise.recipes.catalog import load_recipe
+from tailwise.training.engine import RunOptions, train
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -25,6 +27,7 @@ def blocks(page: Path, language: str) -> list[str]:
 @every_page
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    train(quick_recipe(), tmp_path / "runs/digits/ce/seed-0", RunOptions(device="cpu"))  # what some blocks read
     torch.manual_seed(0)
     names: dict[str, object] = {}
     for block in blocks(page, "python"):

@@ -123,6 +123,27 @@ def test_evaluate_shows_plain_and_corrected_side_by_side(trained: Path, tailwise
     assert "uniform test set" in output
 
 
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--tau", "3"], "--tau 3 belongs to a correction"),
+        (["--posthoc", "rebalance", "--tau", "inf"], "tau must be a finite number, got inf"),
+        (["--posthoc", "logit-adjustment", "--tau", "1e308"], "logits must be finite"),
+    ],
+)
+def test_evaluate_refuses_a_tau_that_cannot_be_used(
+    words: list[str], part: str, trained: Path, tailwise_command: Command
+) -> None:
+    assert_one_line(tailwise_command("evaluate", trained, *words), 2, part)
+
+
+def test_evaluate_says_when_the_loss_has_the_adjustment_already(tmp_path: Path, tailwise_command: Command) -> None:
+    tailwise_command("train", RECIPE, "--loss", "balanced_softmax", "--out", tmp_path / "run", *QUICK)
+    _, output, _ = tailwise_command("evaluate", tmp_path / "run", "--posthoc", "logit-adjustment")
+    assert "trained with balanced_softmax" in output
+    assert "no: the adjustment is trained in" in output
+
+
 def test_lists_name_everything_there_is(tailwise_command: Command) -> None:
     _, recipes, _ = tailwise_command("recipes")
     assert all(name in recipes for name in catalog())
@@ -164,6 +185,15 @@ def test_bare_command_shows_help(tailwise_command: Command) -> None:
         (["compare", RECIPE, "--seeds", "4-1"], ["--seeds must name at least one seed"]),
         (["compare", RECIPE, "--seeds", "a"], ["--seeds takes numbers and ranges such as 0-4", "'a'"]),
         (["compare", RECIPE, "--loss", "ce,nothing"], ["no method 'nothing'"]),
+        (["compare", RECIPE, "--loss", "ce,ce"], ["--loss takes different names", "'ce,ce'"]),
+        (["compare", RECIPE, "--loss", ""], ["--loss takes different names"]),
+        (["compare", RECIPE, RECIPE, "--loss", "ce"], ["two runs would go to"]),
+        (["compare", RECIPE, "--seeds", "²"], ["--seeds takes numbers"]),
+        (["compare", RECIPE, "--metrics", "accurcy"], ["no metric is named 'accurcy': did you mean 'accuracy'"]),
+        (["compare", RECIPE, "--set", "loss.name=gppe"], ["loss.name is chosen with --loss"]),
+        (["train", RECIPE, "--threads", "100000"], ["--threads must be at most"]),
+        (["train", RECIPE, "--set", "data.classes=[3]"], ["data.classes", "at least 2 items"]),
+        (["train", RECIPE, "--seed", str(2**64)], ["seed", "less than"]),
         (["evaluate", "nowhere"], ["there is no run directory nowhere"]),
     ],
 )

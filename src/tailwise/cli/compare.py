@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from pathlib import Path
 from typing import Annotated, Literal
@@ -38,29 +37,36 @@ def run(
 
     from tailwise.cli.display import console, epoch_progress
     from tailwise.recipes.catalog import load_recipe
-    from tailwise.report.comparison import compare
+    from tailwise.report.comparison import check_metric_names, compare
     from tailwise.report.runs import read_run
     from tailwise.report.table import comparison_markdown, comparison_table
-    from tailwise.training.engine import RunOptions
+    from tailwise.training.engine import RunOptions, available_cores
     from tailwise.training.run_directory import write_atomically
     from tailwise.training.sweep import Job, epochs_left, run_directory, sweep
 
-    chosen = parse_names(metrics) or None
+    chosen = parse_names("--metrics", metrics)
+    check_metric_names(chosen or [])
+    methods = parse_names("--loss", loss)
     plan: dict[str, list[Job]] = {}
-    for given in recipes:
-        template = load_recipe(given)
-        for method in parse_names(loss) or template.methods:
-            for seed in parse_seeds(seeds):
+    templates = [load_recipe(given) for given in recipes]
+    chosen_seeds = parse_seeds(seeds)
+    num_runs = len(chosen_seeds) * sum(len(methods or template.methods) for template in templates)
+    on_gpu = device != "cpu" and torch.cuda.is_available()
+    processes = jobs or min(num_runs, 1 if on_gpu else available_cores())
+    threads_each = threads or max(1, available_cores() // processes)
+    for given, template in zip(recipes, templates, strict=True):
+        for method in methods or template.methods:
+            for seed in chosen_seeds:
                 recipe = template.resolve(method, seed, settings or ())
                 folder = run_directory(out, recipe)
                 words = ["tailwise", "train", given, "--loss", method, "--seed", str(seed), "--out", str(folder)]
                 words += [word for setting in settings or () for word in ("--set", setting)]
+                words += ["--threads", str(threads_each), "--device", device]
+                words += ["--data-root", str(data_root)] if data_root else []
                 plan.setdefault(template.name, []).append(Job(recipe, folder, shlex.join(words)))
 
     everything = [job for recipe_jobs in plan.values() for job in recipe_jobs]
-    on_gpu = device != "cpu" and torch.cuda.is_available()
-    processes = jobs or min(len(everything), 1 if on_gpu else os.cpu_count() or 1)
-    options = RunOptions(data_root, device, threads)
+    options = RunOptions(data_root, device, threads_each)
     with epoch_progress(f"{len(everything)} runs", epochs_left(everything)) as on_epoch:
         failures = sweep(everything, options, processes, on_epoch)
 

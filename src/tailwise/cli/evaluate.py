@@ -16,19 +16,25 @@ def run(
         Literal["logit-adjustment", "rebalance"] | None,
         typer.Option(help="logit-adjustment needs the training counts; rebalance needs the whole test set at once."),
     ] = None,
-    tau: Annotated[float, typer.Option(min=0.0, help="Strength of the correction.")] = 1.0,
+    tau: Annotated[
+        float | None, typer.Option(min=0.0, help="Strength of the correction; by default 1.", show_default=False)
+    ] = None,
     test_profile: Annotated[
         Literal["natural", "uniform", "long-tailed", "backward"],
         typer.Option(help="Class frequencies of the test set: as it is, equal, as in training, or reversed."),
     ] = "natural",
 ) -> None:
     from tailwise.cli.display import console, metrics_table
+    from tailwise.errors import InputError
     from tailwise.report.evaluation import evaluate
 
-    evaluation = evaluate(run_path, posthoc, tau, test_profile)
+    if posthoc is None and tau is not None:
+        raise InputError(f"--tau {tau:g} belongs to a correction; add --posthoc logit-adjustment or rebalance")
+    strength = 1.0 if tau is None else tau
+    evaluation = evaluate(run_path, posthoc, strength, test_profile)
     columns = {"as trained": evaluation.plain}
     if evaluation.corrected is not None:
-        columns[f"{posthoc}, tau {tau:g}"] = evaluation.corrected
+        columns[f"{posthoc}, tau {strength:g}"] = evaluation.corrected
     title = f"{run_path} · {test_profile} test set of {evaluation.num_samples} samples, percent"
     console().print(title, style="bold", soft_wrap=True)
     console().print(metrics_table(columns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -30,15 +31,25 @@ def parse_seeds(text: str) -> list[int]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
+        if not match:
             raise InputError(f"--seeds takes numbers and ranges such as 0-4 or 0,2,5, got {text!r}")
-        seeds += range(int(first), int(last if dash else first) + 1)
+        first, last = int(match[1]), int(match[2] or match[1])
+        seeds += range(first, last + 1)
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError(f"--seeds must name at least one seed and none twice, got {text!r}")
     return seeds
 
 
-def parse_names(text: str | None) -> list[str]:
-    """A comma-separated list."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+def parse_names(option: str, text: str | None) -> list[str] | None:
+    """A comma-separated list of different names; None where the option is not given.
+
+    Raises:
+        InputError: the option is given without a name, or with one twice.
+    """
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise InputError(f"{option} takes different names separated by commas, got {text!r}")
+    return names

@@ -35,7 +35,7 @@ class Cell:
 
     mean, std: over the seeds; the sample standard deviation, None for one seed.
     p_value: of the paired t-test against the reference over their common seeds, Holm-corrected over the methods; None
-        for the reference itself and where fewer than two seeds are common.
+        for the reference itself, where fewer than two seeds are common, and where the difference has no variance.
     best: whether no other method has a better mean.
     """
 
@@ -66,6 +66,20 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)
+
+
+def check_metric_names(names: Sequence[str]) -> None:
+    """Refuse what no run can have, before anything is trained for it.
+
+    Raises:
+        InputError: a name is not that of a metric.
+    """
+    known = tuple(dict.fromkeys((*BINARY_METRICS, *MULTICLASS_METRICS, "mcc", "ece")))
+    for name in names:
+        if name not in known and not name.startswith("recall/"):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}, recall/<class>"
+            raise InputError(f"no metric is named {name!r}: {hint}")
 
 
 def compare(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> Comparison:
@@ -119,14 +133,15 @@ def compare(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> Compar
 def paired_p_value(reference: dict[int, float], other: dict[int, float]) -> float | None:
     """Two-sided paired t-test over the seeds that both have; None for fewer than two.
 
-    Where the difference is the same for every seed the statistic has no variance: p is 1 for no difference, 0 for one.
+    Where there is no difference p is 1; where it is the same for every seed the test has no variance to judge it by,
+    and the answer is None.
     """
     common = sorted(reference.keys() & other.keys())
     if len(common) < 2:
         return None
     differences = {other[seed] - reference[seed] for seed in common}
     if len(differences) == 1:
-        return 1.0 if differences == {0.0} else 0.0
+        return 1.0 if differences == {0.0} else None
     with warnings.catch_warnings():
         # Nearly constant differences lose digits in the test's variance; its p-value is then near 0 all the same.
         warnings.simplefilter("ignore", RuntimeWarning)

@@ -10,9 +10,10 @@ import numpy as np
 from tailwise.counts import ClassCounts
 from tailwise.data.profiles import TestProfile, subset_indices, test_counts
 from tailwise.errors import InputError
+from tailwise.losses import find_loss
 from tailwise.metrics import classification_report
-from tailwise.posthoc import PredictionRebalancing, build_posthoc
-from tailwise.report.runs import read_predictions, read_run
+from tailwise.posthoc import build_posthoc
+from tailwise.report.runs import read_config, read_predictions, read_run
 
 TRANSDUCTIVE = (
     "Re-balancing looked at the whole test set at once and assumes that its classes are about equally frequent; "
@@ -46,16 +47,30 @@ def evaluate(run_path: Path, posthoc: str | None, tau: float, test_profile: Test
     run = read_run(run_path)
     train_counts = ClassCounts(run.class_counts)
     logits, targets = read_predictions(run_path)
-    available = ClassCounts.from_targets(targets, len(train_counts))
-    rows = subset_indices(targets, test_counts(available, test_profile, train_counts), PROFILE_SEED)
-    logits, targets = np.asarray(logits[rows], dtype=np.float64), targets[rows]
-    plain = classification_report(logits, targets, train_counts)
+    try:
+        available = ClassCounts.from_targets(targets, len(train_counts))
+        rows = subset_indices(targets, test_counts(available, test_profile, train_counts), PROFILE_SEED)
+        logits, targets = np.asarray(logits[rows], dtype=np.float64), targets[rows]
+        plain = classification_report(logits, targets, train_counts)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"the predictions of {run_path} do not fit its summary ({error}); train it again") from error
     if posthoc is None:
         return Evaluation(plain, None, len(rows), None)
     try:
-        correction = build_posthoc(posthoc, train_counts, tau)
+        corrected_logits = build_posthoc(posthoc, train_counts, tau).transform(logits)
+        corrected = classification_report(corrected_logits, targets, train_counts)
     except ValueError as error:
-        raise InputError(f"--posthoc {posthoc}: {error}") from error
-    corrected = classification_report(correction.transform(logits), targets, train_counts)
-    note = TRANSDUCTIVE if isinstance(correction, PredictionRebalancing) else None
-    return Evaluation(plain, corrected, len(rows), note)
+        raise InputError(f"--posthoc {posthoc} with tau {tau:g}: {error}") from error
+    return Evaluation(plain, corrected, len(rows), _note(posthoc, run_path))
+
+
+def _note(posthoc: str, run_path: Path) -> str | None:
+    """What one should know of a correction of this run."""
+    if posthoc == "rebalance":
+        return TRANSDUCTIVE
+    loss = find_loss(read_config(run_path)["loss"]["name"])
+    if loss.adjust_at_test.startswith("no"):
+        return f"This run was trained with {loss.name}; adjust its logits at test time? {loss.adjust_at_test}."
+    return None

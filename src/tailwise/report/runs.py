@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from tailwise.errors import InputError
@@ -65,6 +65,23 @@ def read_run(path: Path) -> Run:
         raise InputError(f"{file} lacks {error}; train the run again") from error
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """The resolved recipe of the run at ``path``.
+
+    Raises:
+        InputError: the file is missing or broken.
+    """
+    file = path / "config.yaml"
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if isinstance(config, dict) and isinstance(config.get("loss"), dict) and "name" in config["loss"]:
+            return config
+        reason = "it names no loss"
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+    raise InputError(f"{file} cannot be read ({reason}); train the run again")
+
+
 def read_predictions(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Test logits (N, C) and targets (N,) of the run at ``path``.
 
@@ -75,5 +92,5 @@ def read_predictions(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return arrays["logits"], arrays["targets"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # numpy's reader raises all kinds of exceptions on broken files
         raise InputError(f"{file} cannot be read ({error}); train the run again") from error
