@@ -31,7 +31,15 @@ def test_cnn_has_the_layers_of_the_paper() -> None:
 
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [("lenet", (28, 28, 1)), ("lenet", (33, 40, 3)), ("cnn", (32, 32, 3)), ("cnn", (65, 65, 1)), ("mlp", (8, 8, 1))],
+    [
+        ("lenet", (28, 28, 1)),
+        ("lenet", (33, 40, 3)),
+        ("cnn", (32, 32, 3)),
+        ("cnn", (65, 65, 1)),
+        ("resnet20", (32, 32, 3)),
+        ("resnet32", (9, 7, 1)),
+        ("mlp", (8, 8, 1)),
+    ],
 )
 @pytest.mark.parametrize("head", ["linear", "cosine"])
 def test_images_become_logits_and_every_parameter_learns(model: str, shape: tuple[int, ...], head: str) -> None:
@@ -82,8 +90,9 @@ def test_normalisation_travels_with_the_weights() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("resnet", (28, 28, 1)), "no model is named 'resnet'; there are lenet, cnn, mlp"),
+        (("resnet", (28, 28, 1)), "no model is named 'resnet'; there are lenet, cnn, resnet20"),
         (("lenet", (8, 8, 1)), "lenet needs images of at least 12x12, got 8x8"),
+        (("resnet32", (3, 9, 1)), "resnet32 needs images of at least 4x4, got 3x9"),
         (("cnn", (3, 9, 1)), "cnn needs images of at least 4x4, got 3x9"),
         (("cnn", (8,)), "cnn needs images, but these samples are tables of 8 features"),
         (("lenet", (28, 28, 1), (5,)), "lenet has fixed widths"),

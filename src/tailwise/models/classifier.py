@@ -9,8 +9,10 @@ from tailwise.heads import build_head
 from tailwise.models.cnn import CNN
 from tailwise.models.lenet import LeNet
 from tailwise.models.mlp import MLP
+from tailwise.models.resnet import ResNet
 
-BACKBONES = ("lenet", "cnn", "mlp")
+RESNET_DEPTHS = {"resnet20": 20, "resnet32": 32, "resnet44": 44, "resnet56": 56}
+BACKBONES = ("lenet", "cnn", *RESNET_DEPTHS, "mlp")
 
 
 class Standardize(nn.Module):
@@ -88,6 +90,8 @@ def build_backbone(name: str, input_shape: tuple[int, ...], widths: tuple[int, .
     if len(input_shape) != 3:
         raise ValueError(f"{name} needs images, but these samples are tables of {input_shape[0]} features; use the mlp")
     height, width, channels = input_shape
+    if name in RESNET_DEPTHS:
+        return ResNet((height, width, channels), RESNET_DEPTHS[name])
     return (LeNet if name == "lenet" else CNN)((height, width, channels))
 
 

@@ -49,7 +49,7 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """Backbone and head."""
 
-    name: Literal["lenet", "cnn", "mlp"]
+    name: Literal["lenet", "cnn", "resnet20", "resnet32", "resnet44", "resnet56", "mlp"]
     widths: list[Size] | None = Field(None, min_length=1, description="hidden layers of an mlp")
     head: Literal["linear", "cosine"] = "linear"
     scale: Positive | None = Field(None, description="factor of a cosine head")
