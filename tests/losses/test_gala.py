@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import socket
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from conftest import golden
+from gala_process import train_gala
 from loss_cases import problem
 from tailwise.losses import BaGMarLoss, GALALoss, LogitAdjustedLoss
 
@@ -133,24 +133,11 @@ def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> N
         GALALoss(**arguments)
 
 
-def _rank(rank: int, port: int, file: str) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
-    loss = GALALoss(num_classes=5)
-    for seed in range(4):
-        logits, target = problem(seed=seed)
-        mine = slice(0, 7) if rank == 0 else slice(7, 12)  # unequal shares
-        loss(logits[mine], target[mine])
-    if rank == 1:
-        torch.save(loss.state_dict(), file)
-    torch.distributed.destroy_process_group()
-
-
 def test_two_processes_gather_what_one_gathers_from_the_global_batch(tmp_path: Any) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(_rank, (port, str(tmp_path / "state")), nprocs=2)
+    torch.multiprocessing.spawn(train_gala, (port, str(tmp_path / "state")), nprocs=2)
     single = GALALoss(num_classes=5)
     train_steps(single, 4)
     together = torch.load(tmp_path / "state", weights_only=True)
