@@ -10,21 +10,37 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tailwise.losses import ClassificationLoss, GALALoss, build_loss
+from tailwise.losses import ClassificationLoss, CyclicalFocalLoss, GALALoss, build_loss, find_loss
 
 
 @dataclass(frozen=True)
 class LossCase:
     """One setting of one loss.
 
-    naive: (logits of one sample, its class, counts) -> its loss, in plain floats.
+    naive: (logits of one sample, its class, counts) -> its loss, in plain floats; None where the loss is of a batch.
+    naive_batch: (logits of the samples, their classes) -> the loss of a batch that is no mean over its samples.
     prepare: sets the state of a loss that gathers one in training; the suite tests such a loss in evaluation mode.
     """
 
     name: str
-    naive: Callable[[list[float], int, list[int]], float]
+    naive: Callable[[list[float], int, list[int]], float] | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     prepare: Callable[[ClassificationLoss, list[int]], object] = lambda loss, counts: None
+    naive_batch: Callable[[list[list[float]], list[int]], float] | None = None
+
+    @property
+    def smoothable(self) -> bool:
+        """Whether the loss takes ``label_smoothing``."""
+        return "label_smoothing" in find_loss(self.name).arguments
+
+    def expected(self, logits: Tensor, target: Tensor, counts: list[int]) -> Tensor:
+        """The loss of a batch by plain arithmetic: the mean over its samples, or that of the batch as a whole."""
+        samples, labels = logits.tolist(), target.tolist()
+        if self.naive_batch is not None:
+            return torch.tensor(self.naive_batch(samples, labels), dtype=torch.float64)
+        assert self.naive is not None
+        each = [self.naive(z, y, counts) for z, y in zip(samples, labels, strict=True)]
+        return torch.tensor(sum(each) / len(each), dtype=torch.float64)
 
     @property
     def label(self) -> str:
@@ -148,6 +164,66 @@ def gala(lambda_pos: float, lambda_neg: float, released: bool = False) -> Callab
     return naive
 
 
+def cyclical_focal(gamma_pos: float, gamma_neg: float, gamma_hc: float, eta: float, eps: float) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        total = 0.0
+        for j, p in enumerate(softmax(logits)):
+            q = eps / len(logits) + (1 - eps if j == y else 0.0)
+            asymmetric_factor = (1 - p) ** gamma_pos if j == y else p**gamma_neg
+            confident_factor = (1 + p) ** gamma_hc if j == y else 1.0
+            total -= q * ((1 - eta) * asymmetric_factor + eta * confident_factor) * math.log(p)
+        return total
+
+    return naive
+
+
+def set_epoch(loss: ClassificationLoss, counts: list[int]) -> None:
+    assert isinstance(loss, CyclicalFocalLoss)
+    loss.set_epoch(3)
+
+
+def label_aware_smoothing(head: float, tail: float, shape: Callable[[float], float]) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        eps = tail + (head - tail) * shape((counts[y] - min(counts)) / (max(counts) - min(counts)))
+        log_p = [math.log(p) for p in softmax(logits)]
+        return -(1 - eps) * log_p[y] - eps * sum(log_p) / len(log_p)
+
+    return naive
+
+
+Sums = tuple[float, float, float]
+
+
+def overlap(
+    term: Callable[[Sums], float],
+    sample: Callable[..., float] = lambda logits, y: 0.0,
+    score: Callable[[float], float] = lambda p: p,
+) -> Callable[..., float]:
+    """The mean of ``term`` over the classes, of (true positives, false negatives, false positives), plus samples."""
+
+    def naive(logits: list[list[float]], labels: list[int]) -> float:
+        probabilities = [[score(p) for p in softmax(z)] for z in logits]
+        terms = []
+        for c in range(len(logits[0])):
+            own = [p[c] for p, y in zip(probabilities, labels, strict=True) if y == c]
+            others = [p[c] for p, y in zip(probabilities, labels, strict=True) if y != c]
+            terms.append(term((sum(own), len(own) - sum(own), sum(others))))
+        samples = [sample(z, y) for z, y in zip(logits, labels, strict=True)]
+        return sum(terms) / len(terms) + sum(samples) / len(samples)
+
+    return naive
+
+
+def dice(sums: Sums, smooth: float) -> float:
+    hit, missed, wrong = sums
+    return (2 * hit + smooth) / (2 * hit + missed + wrong + smooth)
+
+
+def tversky(sums: Sums, delta: float, gamma: float, smooth: float) -> float:
+    hit, missed, wrong = sums
+    return (1 - (hit + smooth) / (hit + delta * missed + (1 - delta) * wrong + smooth)) ** gamma
+
+
 CASES = [
     LossCase("cross_entropy", cross_entropy),
     LossCase("focal", focal(2.0)),
@@ -176,6 +252,36 @@ CASES = [
         set_gradients,
     ),
     LossCase("gala", gala(1.2, 0.9), {"lambda_pos": 1.2, "lambda_neg": 0.9}, set_gradients),
+    LossCase("cyclical_focal", cyclical_focal(0, 4, 2, 1 - 2 * 3 / 9, 0.1), {"epochs": 10}, set_epoch),
+    LossCase(
+        "cyclical_focal",
+        cyclical_focal(1, 2, 3, (4 * 3 / 6 - 1) / 3, 0.0),
+        {"epochs": 7, "gamma_pos": 1.0, "gamma_neg": 2.0, "gamma_hc": 3.0, "factor": 4.0, "label_smoothing": 0.0},
+        set_epoch,
+    ),
+    LossCase("label_aware_smoothing", label_aware_smoothing(0.3, 0.0, lambda r: math.sin(math.pi / 2 * r))),
+    LossCase(
+        "label_aware_smoothing",
+        label_aware_smoothing(0.4, 0.1, lambda r: r**2.0),
+        {"smooth_head": 0.4, "smooth_tail": 0.1, "shape": "exp", "power": 2.0},
+    ),
+    LossCase("dice", naive_batch=overlap(lambda sums: 1 - dice(sums, 1.0))),
+    LossCase(
+        "dice",
+        arguments={"alpha": 1.0, "smooth": 0.5},
+        naive_batch=overlap(lambda sums: 1 - dice(sums, 0.5), score=lambda p: (1 - p) * p),
+    ),
+    LossCase("focal_tversky", naive_batch=overlap(lambda sums: tversky(sums, 0.7, 0.75, 1e-6))),
+    LossCase(
+        "combo",
+        arguments={"alpha": 0.3},
+        naive_batch=overlap(lambda sums: -0.7 * dice(sums, 2e-6), lambda z, y: 0.3 * cross_entropy(z, y, [])),
+    ),
+    LossCase(
+        "hybrid_focal",
+        arguments={"focal_share": 0.4, "delta": 0.6, "gamma": 1.5},
+        naive_batch=overlap(lambda sums: 0.6 * tversky(sums, 0.6, 1.5, 1e-6), lambda z, y: 0.4 * focal(2.0)(z, y, [])),
+    ),
 ]
 
 

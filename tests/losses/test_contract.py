@@ -15,6 +15,12 @@ from loss_cases import CASES, LossCase, counts_for, problem
 from tailwise.losses import LOSSES, ClassificationLoss, build_loss
 
 every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+every_mean_over_samples = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.naive is not None], ids=lambda case: case.label
+)
+every_smoothable_loss = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.smoothable], ids=lambda case: case.label
+)
 one_of_each = pytest.mark.parametrize("name", sorted(LOSSES))
 
 
@@ -29,6 +35,16 @@ def value_and_grad(loss: ClassificationLoss, logits: Tensor, target: Tensor) -> 
     return value.detach(), grad
 
 
+def with_smoothing(*values: float | None) -> pytest.MarkDecorator:
+    """Every loss with its own smoothing (None), and those that take ``label_smoothing`` with each of the others."""
+    pairs = [(case, value) for case in CASES for value in values if value is None or case.smoothable]
+    return pytest.mark.parametrize(("case", "smoothing"), pairs, ids=[f"{case.label}-{v}" for case, v in pairs])
+
+
+def smoothed(smoothing: float | None) -> dict[str, float]:
+    return {} if smoothing is None else {"label_smoothing": smoothing}
+
+
 def one_hot(target: Tensor, classes: int) -> Tensor:
     return torch.nn.functional.one_hot(target, classes).double()
 
@@ -37,18 +53,25 @@ def test_every_registered_loss_has_a_case() -> None:
     assert {case.name for case in CASES} == set(LOSSES)
 
 
-@every_loss
-def test_equals_the_formula_in_plain_arithmetic(case: LossCase) -> None:
+@every_mean_over_samples
+def test_loss_of_each_sample_equals_the_formula_in_plain_arithmetic(case: LossCase) -> None:
     logits, target = problem()
+    assert case.naive is not None
     expected = [case.naive(z, y, counts_for(5)) for z, y in zip(logits.tolist(), target.tolist(), strict=True)]
     actual = build(case, reduction="none")(logits, target)
     torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12)
 
 
 @every_loss
-@pytest.mark.parametrize("smoothing", [None, 0.2])
+def test_loss_of_a_batch_equals_the_formula_in_plain_arithmetic(case: LossCase) -> None:
+    logits, target = problem()
+    expected = case.expected(logits, target, counts_for(5))
+    torch.testing.assert_close(build(case)(logits, target), expected, rtol=0, atol=1e-12)
+
+
+@with_smoothing(None, 0.2)
 def test_gradient_passes_gradcheck_for_hard_and_soft_targets(case: LossCase, smoothing: float | None) -> None:
-    loss = build(case, **({} if smoothing is None else {"label_smoothing": smoothing}))
+    loss = build(case, **smoothed(smoothing))
     logits, target = problem()
     logits.requires_grad_()
     soft = torch.softmax(torch.randn(12, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), dim=1)
@@ -56,10 +79,9 @@ def test_gradient_passes_gradcheck_for_hard_and_soft_targets(case: LossCase, smo
     assert torch.autograd.gradcheck(lambda z: loss(z, soft), (logits,))
 
 
-@every_loss
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_one_hot_target_equals_class_index(case: LossCase, smoothing: float) -> None:
-    loss = build(case, label_smoothing=smoothing)
+@with_smoothing(None, 0.0, 0.1)
+def test_one_hot_target_equals_class_index(case: LossCase, smoothing: float | None) -> None:
+    loss = build(case, **smoothed(smoothing))
     logits, target = problem()
     hard, hard_grad = value_and_grad(loss, logits, target)
     soft, soft_grad = value_and_grad(loss, logits, one_hot(target, 5))
@@ -67,7 +89,7 @@ def test_one_hot_target_equals_class_index(case: LossCase, smoothing: float) -> 
     torch.testing.assert_close(soft_grad, hard_grad)
 
 
-@every_loss
+@every_mean_over_samples
 def test_loss_of_mixed_labels_is_the_mix_of_their_losses(case: LossCase) -> None:
     loss = build(case, reduction="none")
     logits, first = problem(seed=0)
@@ -89,7 +111,13 @@ def test_ignored_samples_change_neither_loss_nor_gradient(case: LossCase) -> Non
         torch.testing.assert_close(value, expected)
         torch.testing.assert_close(grad[kept], expected_grad)
         assert (grad[~kept] == 0).all()
-        assert (build(case, ignore_index=ignore_index, reduction="none")(logits, marked)[~kept] == 0).all()
+
+
+@every_mean_over_samples
+def test_loss_of_an_ignored_sample_is_zero(case: LossCase) -> None:
+    logits, target = problem()
+    target[::3] = -100
+    assert (build(case, reduction="none")(logits, target)[::3] == 0).all()
 
 
 @every_loss
@@ -105,7 +133,7 @@ def test_empty_batch_gives_zero(case: LossCase) -> None:
     assert build(case)(torch.zeros(0, 5), torch.zeros(0, dtype=torch.long)) == 0
 
 
-@every_loss
+@every_smoothable_loss
 def test_weight_gives_the_weighted_mean(case: LossCase) -> None:
     weight = torch.tensor([0.2, 1.0, 3.0, 0.5, 2.0], dtype=torch.float64)
     logits, target = problem()
@@ -114,7 +142,7 @@ def test_weight_gives_the_weighted_mean(case: LossCase) -> None:
     torch.testing.assert_close(weighted, (weight[target] * per_sample).sum() / weight[target].sum())
 
 
-@every_loss
+@every_smoothable_loss
 def test_weight_scales_each_class_of_a_soft_target(case: LossCase) -> None:
     weight = torch.tensor([0.2, 1.0, 3.0, 0.5, 2.0], dtype=torch.float64)
     logits, _ = problem()
@@ -123,7 +151,7 @@ def test_weight_scales_each_class_of_a_soft_target(case: LossCase) -> None:
     torch.testing.assert_close(build(case, label_smoothing=0.0, weight=weight)(logits, soft), expected)
 
 
-@every_loss
+@every_mean_over_samples
 def test_reductions_agree(case: LossCase) -> None:
     logits, target = problem()
     each = build(case, reduction="none")(logits, target)
@@ -188,17 +216,18 @@ def test_autocast_costs_no_precision(case: LossCase, dtype: torch.dtype, soft: b
     assert torch.equal(grad, expected_grad)
 
 
-@every_loss
+@with_smoothing(None, 0.0, 0.1)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_logits_of_ten_thousand_stay_finite(case: LossCase, dtype: torch.dtype, soft: bool, smoothing: float) -> None:
+def test_logits_of_ten_thousand_stay_finite(
+    case: LossCase, dtype: torch.dtype, soft: bool, smoothing: float | None
+) -> None:
     logits = torch.full((10, 5), -1e4, dtype=dtype)
     logits[torch.arange(10), torch.arange(10) % 5] = 1e4
     target = torch.tensor([0, 1, 2, 3, 4, 1, 2, 3, 4, 0])  # five samples surely right, five surely wrong
     if soft:
         target = one_hot(target, 5).to(dtype)
-    value, grad = value_and_grad(build(case, label_smoothing=smoothing), logits, target)
+    value, grad = value_and_grad(build(case, **smoothed(smoothing)), logits, target)
     assert value.isfinite()
     assert grad.isfinite().all()
 
@@ -216,11 +245,10 @@ def test_sample_exactly_at_probability_one_has_a_finite_gradient(case: LossCase)
 @pytest.mark.parametrize("classes", [2, 10_000])
 def test_works_from_two_to_ten_thousand_classes(name: str, classes: int) -> None:
     case = next(case for case in CASES if case.name == name)
-    loss = build(case, classes, reduction="none")
     logits, _ = problem(classes, batch=3)
     target = torch.tensor([0, classes - 1, classes // 2])
-    expected = [case.naive(z, y, counts_for(classes)) for z, y in zip(logits.tolist(), target.tolist(), strict=True)]
-    torch.testing.assert_close(loss(logits, target), torch.tensor(expected, dtype=torch.float64))
+    expected = case.expected(logits, target, counts_for(classes))
+    torch.testing.assert_close(build(case, classes)(logits, target), expected)
 
 
 @every_loss
@@ -309,5 +337,8 @@ def test_wrong_shapes_and_types_are_named(logits: Tensor, target: Tensor, messag
 )
 @one_of_each
 def test_wrong_options_are_named(name: str, options: dict[str, Any], message: str) -> None:
+    arguments = next(case.arguments for case in CASES if case.name == name)
+    if "label_smoothing" in options and "label_smoothing" not in LOSSES[name].arguments:
+        message = "no argument 'label_smoothing'; it takes"
     with pytest.raises(ValueError, match=message):
-        build_loss(name, [3, 2], **options)
+        build_loss(name, [3, 2], **{**arguments, **options})

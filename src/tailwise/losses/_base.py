@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, ClassVar, Literal, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -60,6 +60,7 @@ class ClassificationLoss(nn.Module):
 
     weight: Tensor | None
     class_counts: Tensor | None
+    option_names: ClassVar[tuple[str, ...]] = OPTION_NAMES
 
     def __init__(self, class_counts: CountsLike | None = None, **options: Unpack[LossOptions]) -> None:
         super().__init__()
@@ -85,6 +86,10 @@ class ClassificationLoss(nn.Module):
         """The same for a class the sample does not belong to but smoothing gives weight; by default no different."""
         return self.target_term(log_p, label)
 
+    def smoothing(self, label: Tensor, dtype: torch.dtype) -> float | Tensor:
+        """eps of samples of class ``label``, of ``dtype`` if it is a tensor; by default ``label_smoothing`` for all."""
+        return self.label_smoothing
+
     def adjusted(self, logits: Tensor) -> Tensor:
         """The logits that the softmax sees."""
         return logits
@@ -102,7 +107,7 @@ class ClassificationLoss(nn.Module):
     def match_classes(self, num_classes: int, device: torch.device) -> None:
         """Refuse logits with another number of classes than the buffers have."""
         for name, buffer in self._buffers.items():
-            if buffer is not None and buffer.shape != (num_classes,):
+            if buffer is not None and buffer.ndim == 1 and len(buffer) != num_classes:
                 raise ValueError(
                     f"logits have {num_classes} classes but {name} of {type(self).__name__} has {len(buffer)}: "
                     "give one entry per column of the logits"
@@ -127,12 +132,16 @@ class ClassificationLoss(nn.Module):
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         logits = self.adjusted(logits)
-        weight = None if self.weight is None else self.weight.to(logits)
+        target = target.to(logits.dtype) if target.is_floating_point() else target.long()
+        return self._reduced(logits, target, None if self.weight is None else self.weight.to(logits))
+
+    def _reduced(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """The loss of a batch of adjusted logits."""
         if target.is_floating_point():
-            loss = self._of_soft_target(logits, target.to(logits.dtype), weight)
+            loss = self._of_soft_target(logits, target, weight)
             share: Tensor | None = None
         else:
-            loss, share = self._of_hard_target(logits, target.long(), weight)
+            loss, share = self._of_hard_target(logits, target, weight)
         if self.reduction == "none":
             return loss
         if self.reduction == "sum":
@@ -152,10 +161,10 @@ class ClassificationLoss(nn.Module):
             loss = loss * weight[label]
             share = share * weight[label]
         self.observe(log_p, label, share)
-        if self.label_smoothing > 0:
+        eps, num_classes = self.smoothing(label, log_prob.dtype), log_prob.shape[1]
+        if isinstance(eps, Tensor) or eps > 0:
             other = self._other_terms(log_prob, weight)
             own = other.gather(1, label.unsqueeze(1)).squeeze(1)
-            eps, num_classes = self.label_smoothing, log_prob.shape[1]
             loss = (1 - eps + eps / num_classes) * loss + eps / num_classes * (other.sum(dim=1) - own)
         return loss.masked_fill(~valid, 0.0), share
 
@@ -163,12 +172,14 @@ class ClassificationLoss(nn.Module):
         """Loss of each sample of adjusted logits: the loss of every class, mixed as the target mixes them."""
         log_prob = F.log_softmax(logits, dim=1)
         per_class = self._per_class(log_prob, target, weight)
-        if self.label_smoothing == 0:
+        num_classes = log_prob.shape[1]
+        eps = self.smoothing(torch.arange(num_classes, device=log_prob.device), log_prob.dtype)
+        if not isinstance(eps, Tensor) and eps == 0:
             return (target * per_class).sum(dim=1)
         other = self._other_terms(log_prob, weight)
-        eps, num_classes = self.label_smoothing, log_prob.shape[1]
         per_class = (1 - eps + eps / num_classes) * per_class - eps / num_classes * other
-        return (target * per_class).sum(dim=1) + eps / num_classes * other.sum(dim=1)
+        spread = (target * eps).sum(dim=1) if isinstance(eps, Tensor) else eps
+        return (target * per_class).sum(dim=1) + spread / num_classes * other.sum(dim=1)
 
     def _per_class(self, log_prob: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         """Loss (B, C) that each sample would have with each class as its label."""
@@ -224,9 +235,9 @@ def summed_over_ranks(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tensors
 
 
-def double_precision(class_counts: Tensor) -> Tensor:
-    """The counts as floats of the best precision that their device has (MPS has no float64)."""
-    return class_counts.to(torch.float32 if class_counts.device.type == "mps" else torch.float64)
+def double_precision(constants: Tensor) -> Tensor:
+    """Counts or other constants as floats of the best precision that their device has (MPS has no float64)."""
+    return constants.to(torch.float32 if constants.device.type == "mps" else torch.float64)
 
 
 def _check_shapes(logits: Tensor, target: Tensor) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tailwise.counts import CountsLike
-from tailwise.losses._base import OPTION_NAMES, ClassificationLoss
+from tailwise.losses._base import ClassificationLoss
 
 LossClass = TypeVar("LossClass", bound=type[ClassificationLoss])
 
@@ -28,7 +28,7 @@ class LossEntry:
     def arguments(self) -> tuple[str, ...]:
         """The names of the keyword arguments."""
         own = [key for key in inspect.signature(self.cls).parameters if key != "options"]
-        return (*own, *(key for key in OPTION_NAMES if key not in own))
+        return (*own, *(key for key in self.cls.option_names if key not in own))
 
     @property
     def counts(self) -> str:

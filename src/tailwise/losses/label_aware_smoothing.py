@@ -1,0 +1,93 @@
+"""Label-aware smoothing: the more frequent a class, the more its labels are smoothed."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from typing_extensions import Unpack
+
+from tailwise.counts import CountsLike
+from tailwise.losses._base import ClassificationLoss, SharedOptions, double_precision
+from tailwise.losses._registry import register_loss
+
+
+@register_loss(
+    "label_aware_smoothing",
+    "las",
+    paper="Zhong et al., Improving Calibration for Long-Tailed Recognition (MiSLAS), CVPR 2021",
+    adjust_at_test="yes: logit adjustment",
+)
+class LabelAwareSmoothingLoss(ClassificationLoss):
+    """Cross entropy with a label smoothing of each class's own, from ``smooth_tail`` to ``smooth_head``.
+
+        L = -(1 - eps_y) * log p_y - eps_y / C * sum_j log p_j,   p = softmax(z)
+        r = (n_y - n_min) / (n_max - n_min)                 (0 for all classes when counts are equal)
+        eps_y = tail + (head - tail) * sin(pi/2 * r)            shape "concave"
+              = tail + (head - tail) * r                        shape "linear"
+              = tail + (head - tail) * (1 - cos(pi/2 * r))      shape "convex"
+              = tail + (head - tail) * r^power                  shape "exp"
+
+    Args:
+        class_counts: (C,) training counts n_c.
+        smooth_head: smoothing of the most frequent class, from 0 to 1.
+        smooth_tail: smoothing of the rarest class, from 0 to 1.
+        shape: "concave", "linear", "convex" or "exp".
+        power: exponent of the shape "exp", positive; for no other.
+        **options: see ``SharedOptions``.
+
+    Raises:
+        ValueError: an argument is out of its range, the shape is unknown, or ``power`` does not go with it.
+
+    Source: Zhong, Cui, Liu, Jia, "Improving Calibration for Long-Tailed Recognition", CVPR 2021.
+    """
+
+    option_names: ClassVar[tuple[str, ...]] = ("weight", "ignore_index", "reduction")
+    class_smoothing: Tensor
+
+    def __init__(
+        self,
+        class_counts: CountsLike,
+        smooth_head: float = 0.3,
+        smooth_tail: float = 0.0,
+        shape: Literal["concave", "linear", "convex", "exp"] = "concave",
+        power: float | None = None,
+        **options: Unpack[SharedOptions],
+    ) -> None:
+        super().__init__(class_counts, **options)
+        if not (0 <= smooth_head <= 1 and 0 <= smooth_tail <= 1):
+            raise ValueError(f"smooth_head and smooth_tail must be from 0 to 1, got {smooth_head} and {smooth_tail}")
+        if shape not in ("concave", "linear", "convex", "exp"):
+            raise ValueError(f'shape must be "concave", "linear", "convex" or "exp", got {shape!r}')
+        if (power is None) == (shape == "exp") or (power is not None and power <= 0):
+            raise ValueError(
+                f'power must be positive for shape "exp" and left out for others, got {power} for {shape!r}'
+            )
+        self.smooth_head = smooth_head
+        self.smooth_tail = smooth_tail
+        self.shape = shape
+        self.power = power
+        self.derive()
+
+    def derive(self) -> None:
+        """eps_c."""
+        assert self.class_counts is not None
+        counts = double_precision(self.class_counts)
+        rank = (counts - counts.min()) / (counts.max() - counts.min()).clamp_min(1)
+        if self.shape == "concave":
+            rank = (rank * (math.pi / 2)).sin()
+        elif self.shape == "convex":
+            rank = 1 - (rank * (math.pi / 2)).cos()
+        elif self.power is not None:
+            rank = rank**self.power
+        self.class_smoothing = self.smooth_tail + (self.smooth_head - self.smooth_tail) * rank
+
+    def smoothing(self, label: Tensor, dtype: torch.dtype) -> Tensor:
+        """eps_y."""
+        return self.class_smoothing.to(label.device, dtype)[label]
+
+    def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
+        """-log p."""
+        return -log_p
