@@ -7,9 +7,11 @@ RUN = $(VENV)/bin
 
 install: $(VENV)/.installed
 
+# timm wants torchvision, whose wheel fits the one torch build that it names: both go beside the environment, for its tests.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps --target $(VENV)/timm timm torchvision
 	touch $@
 
 demo: install

@@ -90,7 +90,7 @@ def test_normalisation_travels_with_the_weights() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("resnet", (28, 28, 1)), "no model is named 'resnet'; there are lenet, cnn, resnet20"),
+        (("resnet", (28, 28, 1)), "no model is named 'resnet'; there are lenet, cnn, alexnet, .* and timm/NAME"),
         (("lenet", (8, 8, 1)), "lenet needs images of at least 12x12, got 8x8"),
         (("resnet32", (3, 9, 1)), "resnet32 needs images of at least 4x4, got 3x9"),
         (("cnn", (3, 9, 1)), "cnn needs images of at least 4x4, got 3x9"),

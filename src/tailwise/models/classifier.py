@@ -6,13 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from tailwise.heads import build_head
+from tailwise.models.alexnet import AlexNet
 from tailwise.models.cnn import CNN
 from tailwise.models.lenet import LeNet
 from tailwise.models.mlp import MLP
 from tailwise.models.resnet import ResNet
+from tailwise.models.resnet10 import ResNet10
+from tailwise.models.timm_backbone import PREFIX as TIMM
+from tailwise.models.timm_backbone import timm_backbone
 
 RESNET_DEPTHS = {"resnet20": 20, "resnet32": 32, "resnet44": 44, "resnet56": 56}
-BACKBONES = ("lenet", "cnn", *RESNET_DEPTHS, "mlp")
+IMAGE_BACKBONES = {"lenet": LeNet, "cnn": CNN, "alexnet": AlexNet, "resnet10": ResNet10}
+BACKBONES = (*IMAGE_BACKBONES, *RESNET_DEPTHS, "mlp")
 
 
 class Standardize(nn.Module):
@@ -75,14 +80,24 @@ class Classifier(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
 
-def build_backbone(name: str, input_shape: tuple[int, ...], widths: tuple[int, ...] | None = None) -> nn.Module:
+def known_backbone(name: str) -> bool:
+    """Whether a recipe may name it; which networks timm has is seen when one is built."""
+    return name in BACKBONES or (name.startswith(TIMM) and len(name) > len(TIMM))
+
+
+def build_backbone(
+    name: str, input_shape: tuple[int, ...], widths: tuple[int, ...] | None = None, pretrained: bool = False
+) -> nn.Module:
     """A backbone for samples of ``input_shape``: (H, W, channels) for images, (F,) for tables.
 
     Raises:
-        ValueError: there is no such backbone, it needs images and the data are a table, or ``widths`` does not apply.
+        ValueError: there is no such backbone, it needs images and the data are a table, or ``widths`` or ``pretrained``
+            does not apply.
     """
-    if name not in BACKBONES:
-        raise ValueError(f"no model is named {name!r}; there are {', '.join(BACKBONES)}")
+    if not known_backbone(name):
+        raise ValueError(f"no model is named {name!r}; there are {', '.join(BACKBONES)} and {TIMM}NAME")
+    if pretrained and not name.startswith(TIMM):
+        raise ValueError(f"there are no pretrained weights of {name}; leave pretrained out or take a network of timm")
     if name == "mlp":
         return MLP(input_shape) if widths is None else MLP(input_shape, widths)
     if widths is not None:
@@ -90,9 +105,11 @@ def build_backbone(name: str, input_shape: tuple[int, ...], widths: tuple[int, .
     if len(input_shape) != 3:
         raise ValueError(f"{name} needs images, but these samples are tables of {input_shape[0]} features; use the mlp")
     height, width, channels = input_shape
+    if name.startswith(TIMM):
+        return timm_backbone(name.removeprefix(TIMM), (height, width, channels), pretrained)
     if name in RESNET_DEPTHS:
         return ResNet((height, width, channels), RESNET_DEPTHS[name])
-    return (LeNet if name == "lenet" else CNN)((height, width, channels))
+    return IMAGE_BACKBONES[name]((height, width, channels))
 
 
 def build_classifier(
@@ -103,6 +120,7 @@ def build_classifier(
     head: str = "linear",
     scale: float | None = None,
     normalize: bool = True,
+    pretrained: bool = False,
 ) -> Classifier:
     """A classifier for the training ``inputs``, whose shape it takes and whose mean and std it keeps.
 
@@ -114,9 +132,10 @@ def build_classifier(
         head: "linear" or "cosine".
         scale: factor of a cosine head.
         normalize: standardise by the mean and std of the inputs; otherwise images are only brought to 0..1.
+        pretrained: start from timm's weights.
     """
     standardize = Standardize.fitted(inputs) if normalize else Standardize.to_unit_range(inputs)
-    backbone = build_backbone(model, tuple(inputs.shape[1:]), widths)
+    backbone = build_backbone(model, tuple(inputs.shape[1:]), widths, pretrained)
     features = backbone.num_features
     assert isinstance(features, int)
     return Classifier(standardize, backbone, build_head(head, features, num_classes, scale))

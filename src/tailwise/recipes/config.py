@@ -18,6 +18,7 @@ from pydantic import (
 from tailwise.counts import ClassCounts
 from tailwise.data.config import DataConfig
 from tailwise.losses import LossOptions, find_loss
+from tailwise.models.classifier import BACKBONES, known_backbone
 from tailwise.schedules import DeferredReweighting, PhasedProgressiveWeights, ProgressForm
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -46,13 +47,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _check_backbone(name: str) -> str:
+    if not known_backbone(name):
+        raise ValueError(f"there is no {name!r}; there are {', '.join(BACKBONES)} and timm/NAME")
+    return name
+
+
 class ModelConfig(Section):
     """Backbone and head."""
 
-    name: Literal["lenet", "cnn", "resnet20", "resnet32", "resnet44", "resnet56", "mlp"]
+    name: Annotated[str, AfterValidator(_check_backbone)] = Field(description="a network of ours, or timm/NAME")
     widths: list[Size] | None = Field(None, min_length=1, description="hidden layers of an mlp")
     head: Literal["linear", "cosine"] = "linear"
     scale: Positive | None = Field(None, description="factor of a cosine head")
+    pretrained: bool = Field(False, description="start from the weights that timm has")
     normalize: bool = Field(True, description="standardise inputs; otherwise images are only brought to 0..1")
 
 

@@ -118,6 +118,7 @@ class _Run:
                 head=recipe.model.head,
                 scale=recipe.model.scale,
                 normalize=recipe.model.normalize,
+                pretrained=recipe.model.pretrained,
             )
         with _named("loss"):
             loss = build_loss(recipe.loss.name, self.class_counts, **recipe.loss.arguments)
