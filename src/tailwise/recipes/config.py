@@ -161,17 +161,20 @@ Optimizer: TypeAlias = Annotated[AdamConfig | SGDConfig, Field(discriminator="na
 class LearningRateConfig(Section):
     """How the learning rate moves over the epochs."""
 
-    name: Literal["constant", "cosine", "step"] = "constant"
+    name: Literal["constant", "cosine", "step", "staircase"] = "constant"
     warmup_epochs: Epoch = 0
     milestones: list[Epoch] = Field(default_factory=list, description="epochs at which a step schedule multiplies")
     gamma: Positive = Field(0.1, description="what a step schedule multiplies by")
+    start: Epoch | None = Field(None, description="epochs that a staircase leaves at the full rate")
 
     @model_validator(mode="after")
-    def _check_milestones(self) -> LearningRateConfig:
+    def _check_own_fields(self) -> LearningRateConfig:
         if self.milestones and self.name != "step":
             raise ValueError(f"milestones belong to the step schedule, not to {self.name!r}")
         if self.name == "step" and not self.milestones:
             raise ValueError("a step schedule needs milestones, e.g. [160, 180]")
+        if (self.start is None) == (self.name == "staircase"):
+            raise ValueError("start, e.g. 80, belongs to the staircase schedule, which needs it")
         return self
 
 
@@ -195,6 +198,8 @@ class Recipe(Section):
     model: ModelConfig
     loss: LossConfig
     class_weights: ClassWeights = EqualWeights()
+    sampling: Sampling = InstanceSampling()
+    mixing: Mixing = NoMixing()
     optimizer: Optimizer = AdamConfig()
     learning_rate: LearningRateConfig = LearningRateConfig()
     training: TrainingConfig
