@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tailwise.schedules import PhasedProgressiveMixing
+
+Mix: TypeAlias = Callable[[Tensor, Tensor, int, np.random.Generator], tuple[Tensor, Tensor]]
+"""(inputs, targets, epoch, generator) -> (mixed inputs, class probabilities)."""
 
 
 def mixup(

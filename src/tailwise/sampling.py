@@ -16,6 +16,8 @@ from tailwise.counts import ClassCounts
 Rule = Literal["class-balanced", "instance", "square-root"]
 Probabilities: TypeAlias = Rule | Sequence[float] | NDArray[np.floating] | Tensor | Callable[[int], Tensor]
 Indices: TypeAlias = NDArray[np.signedinteger[Any]]
+Draw: TypeAlias = Callable[[int], Indices]
+"""Epoch -> the samples that it trains on, in order."""
 
 POWERS: dict[Rule, float] = {"class-balanced": 0.0, "instance": 1.0, "square-root": 0.5}
 STREAMS = {"sampling": 1, "mixing": 2}
@@ -51,19 +53,35 @@ def class_probabilities(rule: Rule, counts: ClassCounts) -> NDArray[np.float64]:
     """(C,) probabilities n_c^q / sum_k n_k^q: "instance" has q = 1, "square-root" q = 1/2, "class-balanced" q = 0.
 
     Raises:
-        ValueError: there is no such rule.
+        ValueError: there is no such rule, or "class-balanced" meets a class without samples.
 
     Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020.
     """
     if rule not in POWERS:
         raise ValueError(f"probabilities must be one of {', '.join(get_args(Rule))} or C numbers, got {rule!r}")
     shares = counts.counts.astype(np.float64) ** POWERS[rule]
-    return np.asarray(shares / shares.sum())
+    return _checked(shares / shares.sum(), counts)
 
 
 def epoch_generator(seed: int, epoch: int, purpose: Literal["sampling", "mixing"]) -> np.random.Generator:
     """The random numbers of one purpose in one epoch; they follow from the arguments alone."""
     return np.random.default_rng((seed, epoch, STREAMS[purpose]))
+
+
+def rebalanced_draw(samples: SamplesByClass, schedule: Callable[[int], ArrayLike | Tensor], seed: int) -> Draw:
+    """As many draws as there are samples, by ``rebalanced_indices`` with the probabilities of the epoch."""
+
+    def draw(epoch: int) -> Indices:
+        generator = epoch_generator(seed, epoch, "sampling")
+        return rebalanced_indices(samples, schedule(epoch), samples.counts.total, generator)
+
+    return draw
+
+
+def equalized_draw(samples: SamplesByClass, per_class: int, seed: int) -> Draw:
+    """``equalized_indices``, drawn anew in each epoch; it refuses a class without samples at once."""
+    _require_samples(samples.counts, np.ones(len(samples.counts)))
+    return lambda epoch: equalized_indices(samples, per_class, epoch_generator(seed, epoch, "sampling"))
 
 
 def rebalanced_indices(
@@ -112,9 +130,9 @@ def equalized_indices(samples: SamplesByClass, per_class: int, generator: np.ran
     Raises:
         ValueError: a class has no samples, or ``per_class`` is not positive.
     """
+    _require_samples(samples.counts, np.ones(len(samples.counts)))
     if per_class < 1:
         raise ValueError(f"per_class must be at least 1, got {per_class}")
-    _require_samples(samples.counts, np.ones(len(samples.counts)))
     parts = []
     for label in range(len(samples.counts)):
         members = samples.members(label)

@@ -74,6 +74,13 @@ def test_order_follows_from_seed_and_epoch_alone() -> None:
     assert len(orders) == 16
 
 
+def test_draw_of_an_epoch_is_handed_out_in_its_order() -> None:
+    batches = Batches(numbered(10), 4, torch.device("cpu"))
+    handed = list(batches.shuffled(0, 3, lambda epoch: np.array([9, 9, 1, epoch, 0], dtype=np.int32)))
+    assert torch.cat([inputs.flatten() for inputs, _ in handed]).tolist() == [9, 9, 1, 3, 0]
+    assert torch.cat([targets for _, targets in handed]).tolist() == [0, 0, 1, 0, 0]
+
+
 def npz_config(folder: Path, train: np.ndarray, test: np.ndarray, targets: np.ndarray) -> DataConfig:
     np.savez(folder / "train.npz", inputs=train, targets=targets)
     np.savez(folder / "test.npz", inputs=test, targets=targets)

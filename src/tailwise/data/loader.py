@@ -17,6 +17,7 @@ from tailwise.data.config import DataConfig
 from tailwise.data.profiles import subset_indices, test_counts
 from tailwise.data.sources import Split
 from tailwise.errors import InputError
+from tailwise.sampling import Draw
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,15 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
-    def shuffled(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every sample once, in the order of ``epoch``."""
-        # The constant keeps the orders of neighbouring seeds apart: seed + epoch would share them.
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-        order = torch.randperm(len(self.targets), generator=generator).to(self.targets.device)
-        for rows in torch.split(order, self.batch_size):
+    def shuffled(self, seed: int, epoch: int, draw: Draw | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """The samples of ``epoch`` in random order: every one once, or those that ``draw`` names."""
+        if draw is None:
+            # The constant keeps the orders of neighbouring seeds apart: seed + epoch would share them.
+            generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
+            order = torch.randperm(len(self.targets), generator=generator)
+        else:
+            order = torch.from_numpy(draw(epoch)).long()
+        for rows in torch.split(order.to(self.targets.device), self.batch_size):
             yield self.inputs[rows], self.targets[rows]
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:

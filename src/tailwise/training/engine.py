@@ -22,6 +22,7 @@ from tailwise.losses import ClassificationLoss, build_loss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import Classifier, build_classifier
 from tailwise.recipes.config import Recipe
+from tailwise.sampling import epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
@@ -126,6 +127,10 @@ class _Run:
             self.class_weights = recipe.class_weights.schedule(self.class_counts)
             if self.class_weights is not None and "weight" in recipe.loss.arguments:
                 raise ValueError("the schedule sets the weights of the loss; leave out its own weight")
+        with _named("sampling"):
+            self.draw = recipe.sampling.draw(data.train.arrays.targets, len(self.class_names), recipe.seed)
+        with _named("mixing"):
+            self.mix = recipe.mixing.mix(self.class_counts, fabric.device)
         self.loss: ClassificationLoss = loss.to(fabric.device)
         self._set_class_weights(0)
         optimizer = build_optimizer(recipe.optimizer, classifier.parameters(), fabric.device.type)
@@ -175,10 +180,16 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.lr * factor
         self._set_class_weights(epoch)
+        if callable(set_epoch := getattr(self.loss, "set_epoch", None)):
+            set_epoch(epoch)
         self.network.train()
         self.loss.train()
         total = torch.zeros((), device=self.fabric.device)
-        for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch):
+        batches = 0
+        mixing_generator = epoch_generator(self.recipe.seed, epoch, "mixing")
+        for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch, self.draw):
+            if self.mix is not None:
+                inputs, targets = self.mix(inputs, targets, epoch, mixing_generator)
             self.optimizer.zero_grad()
             loss = self.loss(self.network(inputs), targets)
             self.fabric.backward(loss)
@@ -186,7 +197,8 @@ class _Run:
                 self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.recipe.training.clip_norm)
             self.optimizer.step()
             total += loss.detach()
-        mean = float(total) / len(self.train_batches)
+            batches += 1
+        mean = float(total) / batches
         if not math.isfinite(mean):
             raise TrainingError(
                 f"the loss became {mean} in epoch {epoch + 1}; lower optimizer.lr (now {self.recipe.optimizer.lr}) or "
