@@ -82,6 +82,21 @@ def test_weights_indices_and_predictions_fit_together(tmp_path: Path) -> None:
     assert summary["metrics"] == pytest.approx({f"test/{name}": value for name, value in report.items()})
 
 
+def test_predictions_on_held_out_samples_are_left_beside_those_of_the_test_samples(tmp_path: Path) -> None:
+    recipe = quick_recipe("ce", 0, "data.validation_fraction=0.2")
+    summary = train(recipe, tmp_path, ONE_THREAD)
+    indices, predictions = np.load(tmp_path / "indices.npz"), np.load(tmp_path / "predictions.npz")
+    whole = recipe.data.source.load(None, "train")
+    assert not set(indices["train"]) & set(indices["validation"])
+    assert np.bincount(whole.targets[indices["train"]]).tolist() == summary["class_counts"]
+    np.testing.assert_array_equal(whole.targets[indices["validation"]], predictions["validation_targets"])
+    train_inputs = torch.from_numpy(whole.inputs[indices["train"]])
+    classifier = build_classifier(train_inputs, 10, "mlp", widths=(64, 64))
+    classifier.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    logits = classifier(torch.from_numpy(whole.inputs[indices["validation"]])).detach().numpy()
+    np.testing.assert_allclose(predictions["validation_logits"], logits, atol=1e-5)
+
+
 def test_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(tmp_path: Path) -> None:
     for name, seed in (("first", 0), ("again", 0), ("other", 1)):
         train(quick_recipe(seed=seed), tmp_path / name, ONE_THREAD)
@@ -99,7 +114,7 @@ def test_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(tmp
         ("sampling.name=class-balanced", "mixing={name: mixup, alpha: 0.2}"),
         ("sampling={name: phased, start: 0, end: 2}", "mixing={name: phased, start: 0, end: 2}"),
         ("sampling.name=oversample", "learning_rate={name: staircase, start: 1}"),
-        ("sampling.name=undersample", "training.batch_size=16"),
+        ("sampling.name=undersample", "data.validation_fraction=0.2"),
     ],
     ids=[
         "adam",
@@ -109,7 +124,7 @@ def test_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(tmp
         "class-balanced sampling with mixup",
         "phased sampling and mixing",
         "over-sampling",
-        "under-sampling",
+        "under-sampling beside a validation split",
     ],
 )
 @pytest.mark.parametrize("after", [1, 2, 3])

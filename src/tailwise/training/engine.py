@@ -86,7 +86,7 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
     fabric = _fabric(recipe, options.device)
     data = prepare(recipe.data, options.data_root)
     run = _Run(recipe, directory, fabric, data)
-    samples = {"train": data.train.indices, "test": data.test.indices}
+    samples = {name: chosen.indices for name, chosen in data.parts.items()}
     with directory.opened(config, samples, data.fingerprint()):
         directory.write_environment(fabric.device.type)
         run.fit(options.on_epoch)
@@ -109,6 +109,9 @@ class _Run:
         self.class_names = data.train.arrays.class_names
         self.train_batches = Batches(data.train.arrays, recipe.training.batch_size, fabric.device)
         self.test_batches = Batches(data.test.arrays, EVALUATION_BATCH, fabric.device)
+        self.validation_batches = None
+        if data.validation is not None:
+            self.validation_batches = Batches(data.validation.arrays, EVALUATION_BATCH, fabric.device)
         torch.manual_seed(recipe.seed)
         with _named("model"):
             classifier = build_classifier(
@@ -169,7 +172,7 @@ class _Run:
             line: dict[str, Any] = {"epoch": epoch + 1, "train/loss": self._train_epoch(epoch)}
             line |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
             if training.evaluate_every and (epoch + 1) % training.evaluate_every == 0:
-                line |= self._test_metrics(*self._predict())
+                line |= self._test_metrics(*self._predict(self.test_batches))
             self.directory.append_metrics(line)
             save_checkpoint(self.directory.checkpoint, epoch + 1, self._parts)
             on_epoch(line)
@@ -206,12 +209,12 @@ class _Run:
             )
         return mean
 
-    def _predict(self) -> tuple[Tensor, Tensor]:
-        """Test logits (N, C) and targets (N,), on the CPU."""
+    def _predict(self, batches: Batches) -> tuple[Tensor, Tensor]:
+        """Logits (N, C) and targets (N,), on the CPU."""
         self.network.eval()
         with torch.no_grad():
-            batches = [(self.network(inputs).float(), targets) for inputs, targets in self.test_batches.in_order()]
-        return torch.cat([logits for logits, _ in batches]).cpu(), torch.cat([targets for _, targets in batches]).cpu()
+            done = [(self.network(inputs).float(), targets) for inputs, targets in batches.in_order()]
+        return torch.cat([logits for logits, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
 
     def _test_metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
         report = classification_report(logits, targets, self.class_counts)
@@ -220,8 +223,12 @@ class _Run:
     def finish(self, command: str) -> dict[str, Any]:
         """Test the last weights and write what the run leaves."""
         began = time.perf_counter()
-        logits, targets = self._predict()
-        self.directory.write_arrays("predictions.npz", logits=logits.numpy(), targets=targets.numpy())
+        logits, targets = self._predict(self.test_batches)
+        predictions = {"logits": logits.numpy(), "targets": targets.numpy()}
+        if self.validation_batches is not None:
+            held_out, labels = self._predict(self.validation_batches)
+            predictions |= {"validation_logits": held_out.numpy(), "validation_targets": labels.numpy()}
+        self.directory.write_arrays("predictions.npz", **predictions)
         self.directory.write_weights(self._classifier.state_dict())
         summary = {
             "recipe": self.recipe.recipe,
