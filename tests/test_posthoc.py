@@ -10,7 +10,7 @@ import torch
 
 from conftest import golden
 from tailwise.metrics import classification_report
-from tailwise.posthoc import LogitAdjustment, PosthocCorrection, PredictionRebalancing, build_posthoc
+from tailwise.posthoc import LogitAdjustment, PosthocCorrection, PredictionRebalancing, build_posthoc, search_tau
 
 
 @pytest.mark.parametrize("case", golden("prediction_rebalancing"))
@@ -68,6 +68,61 @@ def test_rebalancing_depends_on_the_other_samples() -> None:
     assert not np.allclose(correction.transform(logits)[:5], correction.transform(logits[:5]))
 
 
+def test_sample_weights_count_samples_several_times() -> None:
+    logits, _ = gaussian_problem([900, 90, 10], samples=30)
+    times = np.arange(30) % 3 + 1
+    repeated = PredictionRebalancing(1.5).transform(np.repeat(logits, times, axis=0))
+    weighted = PredictionRebalancing(1.5).transform(logits, times)
+    np.testing.assert_allclose(np.repeat(weighted, times, axis=0), repeated)
+    np.testing.assert_array_equal(
+        LogitAdjustment([9, 1, 1]).transform(logits, times), LogitAdjustment([9, 1, 1]).transform(logits)
+    )
+
+
+def long_tailed(logits: Any, target: Any, counts: list[int]) -> tuple[Any, Any]:
+    rows = np.concatenate([np.flatnonzero(target == label)[:count] for label, count in enumerate(counts)])
+    return logits[rows], target[rows]
+
+
+def test_weighted_rebalancing_of_a_long_tailed_set_is_that_of_a_balanced_one() -> None:
+    logits, target = gaussian_problem([900, 90, 10], samples=30_000)
+    balanced = PredictionRebalancing().transform(logits) - logits
+    few, labels = long_tailed(logits, target, [9000, 900, 300])
+    weight = 1 / np.bincount(labels)[labels]
+    for given, close in ((weight, True), (None, False)):
+        shift = PredictionRebalancing().transform(few, given) - few
+        relative = (shift - shift[:, :1])[0] - (balanced - balanced[:, :1])[0]
+        assert (np.abs(relative) < 0.2).all() == close
+
+
+@pytest.mark.parametrize("name", ["rebalance", "logit-adjustment"])
+def test_tau_found_on_a_long_tailed_validation_set_is_good_on_a_balanced_test_set(name: str) -> None:
+    counts = [900, 90, 10]
+    logits, target = gaussian_problem(counts, samples=30_000)
+    validation, labels = long_tailed(logits, target, [9000, 900, 300])
+
+    def accuracy(tau: float) -> float:
+        corrected = build_posthoc(name, counts, tau).transform(logits)
+        return classification_report(corrected, target, counts)["balanced_accuracy"]
+
+    for given in ((validation, labels), (torch.tensor(validation), torch.tensor(labels))):
+        tau = search_tau(*given, lambda tau: build_posthoc(name, counts, tau))
+        assert accuracy(tau) > max(accuracy(step / 5) for step in range(16)) - 0.01
+    assert accuracy(tau) > accuracy(0.0) + 0.05
+
+
+def test_classifier_that_is_right_already_is_not_corrected() -> None:
+    logits, target = np.eye(3)[[0, 0, 1, 2]] * 50, np.array([0, 0, 1, 2])
+    assert search_tau(logits, target, PredictionRebalancing) == 0.0
+
+
+def test_middle_of_equally_good_taus_is_taken() -> None:
+    logits, target = np.array([[2.0, 0.0], [1.0, 0.0]]), np.array([0, 1])  # right where 1 < tau * log 3 < 2
+    taus = [0.0, 0.5, 1.0, 1.2, 1.4, 1.7, 2.0]
+    assert search_tau(logits, target, lambda tau: LogitAdjustment([3, 1], tau), taus) == 1.2
+    assert search_tau(logits, target, lambda tau: LogitAdjustment([3, 1], tau), taus[3:]) == 1.2
+
+
 @pytest.mark.parametrize("correction", [LogitAdjustment([9, 1], tau=0), PredictionRebalancing(tau=0)])
 def test_tau_zero_changes_no_probability(correction: PosthocCorrection) -> None:
     logits = torch.randn(20, 2, dtype=torch.float64)
@@ -114,6 +169,14 @@ def test_corrections_are_built_by_name(name: str, expected: PosthocCorrection) -
         (lambda: LogitAdjustment([3, 2]).transform(np.zeros((1, 3))), "logits have 3 classes but class_counts has 2"),
         (lambda: PredictionRebalancing().transform(np.array([[np.inf, 0.0]])), "logits must be finite"),
         (lambda: PredictionRebalancing().transform(np.zeros(3)), r"\(N, C\), got torch.float64 of shape \(3,\)"),
+        (lambda: PredictionRebalancing().transform(np.zeros((2, 2)), np.ones(3)), "sample_weight must be 2 finite pos"),
+        (
+            lambda: PredictionRebalancing().transform(np.zeros((1, 2)), np.zeros(1)),
+            "sample_weight must be 1 finite pos",
+        ),
+        (lambda: search_tau(np.zeros((2, 2)), np.zeros(3, int), PredictionRebalancing), "a search needs logits"),
+        (lambda: search_tau(np.zeros((1, 2)), np.zeros(1, int), PredictionRebalancing, []), "at least one tau"),
+        (lambda: search_tau(np.zeros((1, 2)), np.array([2]), PredictionRebalancing), "target 2 is out of range for 2"),
         (lambda: build_posthoc("calibrate", [1, 1], 1.0), "no correction is named 'calibrate'; there are logit-adj"),
     ],
 )

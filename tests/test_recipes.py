@@ -15,7 +15,7 @@ from tailwise.data.loader import Chosen, PreparedData, prepare
 from tailwise.data.sources import SOURCES, SourceModel, Split
 from tailwise.errors import InputError
 from tailwise.recipes.catalog import catalog, load_recipe, merge
-from tailwise.recipes.config import Recipe, SGDConfig
+from tailwise.recipes.config import EqualizedSampling, RebalancedSampling, Recipe, SGDConfig
 from tailwise.training.engine import RunOptions, train
 
 # MNIST's test set has 1010 threes, 892 fives and 974 eights; the last two are 30% of each class, rounded.
@@ -254,6 +254,15 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
         ("learning_rate.warmup_epochs=3", "as long as the whole training of 3 epochs"),
         ("learning_rate.name=step", "learning_rate: a step schedule needs milestones"),
         ("learning_rate.milestones=[3]", "learning_rate: milestones belong to the step schedule"),
+        ("learning_rate.name=staircase", "learning_rate: start, e.g. 80, belongs to the staircase schedule"),
+        (
+            "sampling.name=balanced",
+            "sampling.name: there is no 'balanced'; there are instance, class-balanced, square-r",
+        ),
+        ("sampling={name: phased, begin: 3}", "sampling.start is missing"),
+        ("sampling={name: oversample, power: 2}", "unknown key sampling.power"),
+        ("mixing.name=cutmix", "mixing.name: there is no 'cutmix'; there are none, mixup, phased"),
+        ("mixing={name: mixup, alpha: 0}", "mixing.alpha: Input should be greater than 0, got 0"),
         ("training", "--set takes key=value, got 'training'"),
         ("training.epochs.more=3", "--set training.epochs.more: epochs is a value, 3, and has nothing below it"),
         ("training.epochs=[", "the value of --set .* is not valid YAML"),
@@ -272,3 +281,10 @@ def test_config_of_a_run_holds_the_resolved_recipe(tmp_path: Path) -> None:
     assert written["method"] == "sgpl"
     assert written["seed"] == 4
     assert written["data"]["profile"] == {"name": "exponential", "max_count": 120, "imbalance_factor": 20.0}
+
+
+@pytest.mark.parametrize("name", ["class-balanced", "oversample", "undersample"])
+def test_sampling_refuses_a_class_without_samples_before_training(name: str) -> None:
+    section = RebalancedSampling if name == "class-balanced" else EqualizedSampling
+    with pytest.raises(ValueError, match="class 1 has no samples, so none can be drawn; leave the class out"):
+        section.model_validate({"name": name}).draw(np.array([0, 2]), 3, 0)

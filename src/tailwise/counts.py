@@ -66,7 +66,7 @@ class ClassCounts:
             raise ValueError(f"targets must be labels from 0 up, got {labels.min()}; drop ignored samples first")
         if num_classes is not None and labels.max() >= num_classes:
             raise ValueError(f"target {labels.max()} is out of range for {num_classes} classes; labels start at 0")
-        return cls(np.bincount(labels.astype(np.int64), minlength=num_classes or 0))
+        return cls(np.bincount(labels.astype(np.int64, copy=False), minlength=num_classes or 0))
 
     @property
     def num_classes(self) -> int:

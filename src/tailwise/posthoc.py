@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,27 +16,36 @@ from torch import Tensor
 from tailwise.counts import ClassCounts, CountsLike
 
 Logits = TypeVar("Logits", Tensor, NDArray[Any])
+TAUS = tuple(step / 10 for step in range(31))
 
 
 class PosthocCorrection(ABC):
     """A map from logits (N, C) to logits (N, C) that is applied after training."""
 
-    def transform(self, logits: Logits) -> Logits:
+    def transform(self, logits: Logits, sample_weight: Tensor | NDArray[Any] | None = None) -> Logits:
         """Corrected logits (N, C), numpy or torch as given; their softmax are the corrected probabilities.
 
+        Args:
+            logits: (N, C).
+            sample_weight: (N,) positive, how often each sample counts where a correction looks at the whole set; one
+                that looks at single samples does not use it.
+
         Raises:
-            ValueError: the logits are not (N, C) or not finite.
+            ValueError: the logits are not (N, C) or not finite, or the weights not (N,), finite and positive.
         """
         given = torch.as_tensor(logits)
         if given.ndim != 2 or not given.is_floating_point() or not given.isfinite().all():
             raise ValueError(
                 f"logits must be finite and floating (N, C), got {given.dtype} of shape {tuple(given.shape)}"
             )
-        corrected = self._correct(given)
+        weight = given.new_ones(len(given)) if sample_weight is None else torch.as_tensor(sample_weight).to(given)
+        if weight.shape != given.shape[:1] or not (weight.isfinite() & (weight > 0)).all():
+            raise ValueError(f"sample_weight must be {len(given)} finite positive numbers, got {sample_weight}")
+        corrected = self._correct(given, weight)
         return corrected if isinstance(logits, Tensor) else np.asarray(corrected.numpy())
 
     @abstractmethod
-    def _correct(self, logits: Tensor) -> Tensor: ...
+    def _correct(self, logits: Tensor, sample_weight: Tensor) -> Tensor: ...
 
 
 class LogitAdjustment(PosthocCorrection):
@@ -65,7 +76,7 @@ class LogitAdjustment(PosthocCorrection):
         self.log_prior = torch.from_numpy(np.log(counts.priors))
         self.tau = _finite(tau)
 
-    def _correct(self, logits: Tensor) -> Tensor:
+    def _correct(self, logits: Tensor, sample_weight: Tensor) -> Tensor:
         if logits.shape[1] != len(self.log_prior):
             raise ValueError(f"logits have {logits.shape[1]} classes but class_counts has {len(self.log_prior)}")
         return logits - self.tau * self.log_prior.to(logits)
@@ -74,7 +85,10 @@ class LogitAdjustment(PosthocCorrection):
 class PredictionRebalancing(PosthocCorrection):
     """Prediction re-balancing (PN): no class may take more than its share of a test set's probability.
 
-        P = softmax(z),   P'_ij = P_ij / (sum_i P_ij)^tau,   prediction argmax_j P'_ij
+        P = softmax(z),   P'_ij = P_ij / (sum_i w_i P_ij)^tau,   prediction argmax_j P'_ij
+
+    w is 1 unless ``transform`` is given weights, with which an imbalanced set of known labels stands for a balanced
+    one.
 
     Transductive: it looks at the whole evaluation set at once, so a sample's prediction depends on the others', and it
     assumes that the classes of that set are about equally frequent. Do not use it on single samples, nor where the
@@ -98,12 +112,13 @@ class PredictionRebalancing(PosthocCorrection):
         transformed = self.transform(logits)
         return transformed.exp() if isinstance(transformed, Tensor) else np.asarray(np.exp(transformed))
 
-    def _correct(self, logits: Tensor) -> Tensor:
+    def _correct(self, logits: Tensor, sample_weight: Tensor) -> Tensor:
         """log P': the sum over samples is taken in the log domain, where no class is too small for it."""
         # The difference of two logits may exceed their type's range; a log probability so low is 0 either way.
         margin = (logits - logits.amax(dim=1, keepdim=True)).clamp_min(torch.finfo(logits.dtype).min / 4)
         log_probability = margin.log_softmax(dim=1)
-        return log_probability - self.tau * log_probability.logsumexp(dim=0)
+        log_sum = (log_probability + sample_weight.log().unsqueeze(1)).logsumexp(dim=0)
+        return log_probability - self.tau * log_sum
 
 
 POSTHOC = {"logit-adjustment": LogitAdjustment, "rebalance": PredictionRebalancing}
@@ -118,6 +133,51 @@ def build_posthoc(name: str, class_counts: CountsLike, tau: float) -> PosthocCor
     if name not in POSTHOC:
         raise ValueError(f"no correction is named {name!r}; there are {', '.join(POSTHOC)}")
     return PredictionRebalancing(tau) if name == "rebalance" else LogitAdjustment(class_counts, tau)
+
+
+def search_tau(
+    logits: Tensor | NDArray[Any],
+    targets: Tensor | NDArray[Any],
+    correction: Callable[[float], PosthocCorrection],
+    taus: Sequence[float] = TAUS,
+) -> float:
+    """The strength of a correction with the best balanced accuracy on a validation set.
+
+    Balanced accuracy is the mean recall of the classes that the set has. A validation set carved from long-tailed
+    training data is long-tailed itself, while re-balancing assumes a balanced set: each sample of class c is given the
+    weight 1 / n_c, n_c its validation count, in the sums over the set, so that every class has the same say in them.
+    The few samples of a rare class then speak for many, so tau is as uncertain as their recall; a class without a
+    validation sample has no say.
+
+    Args:
+        logits: (N, C) of validation samples, which the classifier was not trained on.
+        targets: (N,) class indices.
+        correction: makes the correction of a tau: ``PredictionRebalancing``, or
+            ``lambda tau: LogitAdjustment(class_counts, tau)``.
+        taus: to choose from, ascending. Few samples make long runs of equally good ones: the middle of the first run is
+            taken, as the safest, unless it begins with the first tau, by default 0, which corrects nothing.
+
+    Raises:
+        ValueError: the shapes do not fit, a target is not below C, or there is nothing to choose from.
+    """
+    scores, labels = torch.as_tensor(logits), torch.as_tensor(targets)
+    if scores.ndim != 2 or len(scores) == 0 or labels.shape != scores.shape[:1] or len(taus) == 0:
+        raise ValueError(
+            f"a search needs logits (N, C), targets (N,) and at least one tau, got shapes {tuple(scores.shape)} and "
+            f"{tuple(labels.shape)} and {len(taus)} taus"
+        )
+    counts = ClassCounts.from_targets(labels, scores.shape[1]).tensor().to(labels.device)
+    weight = 1 / counts[labels].double()
+
+    def balanced_accuracy(tau: float) -> float:
+        predicted = correction(tau).transform(scores, weight).argmax(dim=1)
+        hits = labels[predicted == labels].bincount(minlength=len(counts))
+        return float((hits / counts)[counts > 0].mean())
+
+    accuracies = [balanced_accuracy(tau) for tau in taus]
+    first = accuracies.index(max(accuracies))
+    run = itertools.takewhile(lambda accuracy: accuracy == accuracies[first], accuracies[first:])
+    return taus[0 if first == 0 else first + (len(list(run)) - 1) // 2]
 
 
 def _finite(tau: float) -> float:

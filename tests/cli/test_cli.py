@@ -127,6 +127,9 @@ def test_evaluate_shows_plain_and_corrected_side_by_side(trained: Path, tailwise
     ("words", "part"),
     [
         (["--tau", "3"], "--tau 3 belongs to a correction"),
+        (["--posthoc", "rebalance", "--tau", "-1"], "--tau takes a number from 0 up or the word search, got '-1'"),
+        (["--posthoc", "rebalance", "--tau", "best"], "--tau takes a number from 0 up or the word search, got 'best'"),
+        (["--posthoc", "rebalance", "--tau", "search"], "train the run with --set data.validation_fraction=0.1"),
         (["--posthoc", "rebalance", "--tau", "inf"], "tau must be a finite number, got inf"),
         (["--posthoc", "logit-adjustment", "--tau", "1e308"], "logits must be finite"),
     ],
@@ -135,6 +138,15 @@ def test_evaluate_refuses_a_tau_that_cannot_be_used(
     words: list[str], part: str, trained: Path, tailwise_command: Command
 ) -> None:
     assert_one_line(tailwise_command("evaluate", trained, *words), 2, part)
+
+
+def test_evaluate_finds_a_tau_on_the_validation_split(tmp_path: Path, tailwise_command: Command) -> None:
+    held_out = ("--set", "data.validation_fraction=0.2")
+    assert tailwise_command("train", RECIPE, "--loss", "ce", "--out", tmp_path / "run", *QUICK, *held_out)[0] == 0
+    code, output, _ = tailwise_command("evaluate", tmp_path / "run", "--posthoc", "rebalance", "--tau", "search")
+    assert code == 0
+    assert "has the best balanced accuracy on the run's" in output
+    assert "whole test set at once" in output
 
 
 def test_evaluate_says_when_the_loss_has_the_adjustment_already(tmp_path: Path, tailwise_command: Command) -> None:

@@ -39,6 +39,34 @@ def test_another_seed_draws_other_samples_and_null_the_first(data_root: Path) ->
     np.testing.assert_array_equal(drawn[None].indices, first)
 
 
+@pytest.mark.parametrize("seed", [0, None])
+def test_validation_samples_are_held_out_of_the_profile_and_the_test_samples_stay(
+    data_root: Path, seed: int | None
+) -> None:
+    profile = {"name": "counts", "counts": [300, 21]}
+    fields = {"classes": [5, 3], "profile": profile, "test_profile": "long-tailed", "seed": seed}
+    whole = prepare(config(**fields), data_root)
+    assert whole.validation is None
+    split = prepare(config(**fields, validation_fraction=0.1), data_root)
+    assert split.validation is not None
+    assert list(split.train.arrays.counts) == [270, 19]
+    assert list(split.validation.arrays.counts) == [30, 2]
+    together = np.concatenate([split.train.indices, split.validation.indices])
+    np.testing.assert_array_equal(np.sort(together), whole.train.indices)
+    np.testing.assert_array_equal(split.test.indices, whole.test.indices)
+    source = config().source.load(data_root, "train")
+    np.testing.assert_array_equal(source.inputs[split.validation.indices], split.validation.arrays.inputs)
+    assert split.fingerprint() != whole.fingerprint()
+
+
+def test_larger_validation_split_has_the_samples_of_a_smaller_one(data_root: Path) -> None:
+    fields = {"classes": [5, 3], "profile": {"name": "counts", "counts": [300, 20]}}
+    small, large = (prepare(config(**fields, validation_fraction=part), data_root).validation for part in (0.1, 0.3))
+    assert small is not None
+    assert large is not None
+    assert set(small.indices) < set(large.indices)
+
+
 def test_test_profile_follows_the_training_counts(data_root: Path) -> None:
     section = config(classes=[5, 3], profile={"name": "counts", "counts": [1000, 50]}, test_profile="long-tailed")
     assert list(prepare(section, data_root).test.arrays.counts) == [892, 44]
@@ -72,6 +100,13 @@ def test_order_follows_from_seed_and_epoch_alone() -> None:
     assert epoch_order(batches, 3, 5) == epoch_order(batches, 3, 5)
     orders = {tuple(epoch_order(batches, seed, epoch)) for seed in range(4) for epoch in range(4)}
     assert len(orders) == 16
+
+
+def test_draw_of_an_epoch_is_handed_out_in_its_order() -> None:
+    batches = Batches(numbered(10), 4, torch.device("cpu"))
+    handed = list(batches.shuffled(0, 3, lambda epoch: np.array([9, 9, 1, epoch, 0], dtype=np.int32)))
+    assert torch.cat([inputs.flatten() for inputs, _ in handed]).tolist() == [9, 9, 1, 3, 0]
+    assert torch.cat([targets for _, targets in handed]).tolist() == [0, 0, 1, 0, 0]
 
 
 def npz_config(folder: Path, train: np.ndarray, test: np.ndarray, targets: np.ndarray) -> DataConfig:

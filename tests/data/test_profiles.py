@@ -19,6 +19,7 @@ from tailwise.data.profiles import (
     multi_step_counts,
     step_counts,
     subset_indices,
+    validation_counts,
 )
 from tailwise.errors import InputError
 
@@ -212,3 +213,13 @@ def test_a_backward_test_set_is_the_long_tailed_one_of_a_mirrored_training_set(
 def test_a_test_set_that_cannot_be_had_is_refused(available: list[int], profile: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         profiles.test_counts(available, profile, [2, 1])
+
+
+def test_validation_takes_its_share_of_each_class_but_never_none_nor_all_of_two_samples() -> None:
+    assert list(validation_counts([500, 50, 14, 3, 2, 1, 0], 0.1)) == [50, 5, 1, 1, 1, 0, 0]
+    assert list(validation_counts([500, 50, 14, 3, 2, 1, 0], 0.99)) == [495, 49, 13, 2, 1, 0, 0]
+
+
+def test_validation_without_a_class_of_two_samples_is_refused() -> None:
+    with pytest.raises(InputError, match="validation_fraction needs a class with at least two training samples"):
+        validation_counts([1, 1, 0], 0.5)

@@ -147,8 +147,13 @@ def test_weight_scales_each_class_of_a_soft_target(case: LossCase) -> None:
     weight = torch.tensor([0.2, 1.0, 3.0, 0.5, 2.0], dtype=torch.float64)
     logits, _ = problem()
     soft = torch.softmax(torch.randn(12, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), dim=1)
-    expected = build(case, label_smoothing=0.0)(logits, soft * weight)
-    torch.testing.assert_close(build(case, label_smoothing=0.0, weight=weight)(logits, soft), expected)
+    expected = build(case, label_smoothing=0.0, reduction="none")(logits, soft * weight)
+    weighted = build(case, label_smoothing=0.0, weight=weight, reduction="none")(logits, soft)
+    torch.testing.assert_close(weighted, expected)
+    # CRI's own formula divides by the weights; the others' mean is torch's.
+    divisor = (soft * weight).sum() if case.name == "cri" else 12
+    mean = build(case, label_smoothing=0.0, weight=weight)(logits, soft)
+    torch.testing.assert_close(mean, weighted.sum() / divisor)
 
 
 @every_mean_over_samples

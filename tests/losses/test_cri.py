@@ -76,6 +76,24 @@ def test_correction_is_per_sample_and_not_of_the_batch_mean() -> None:
     assert each[1] > 0
 
 
+def test_weighted_mean_is_the_same_for_one_hot_targets_and_class_indices() -> None:
+    logits, target = problem()
+    weight = torch.tensor([0.1, 0.4, 1.0, 1.5, 2.0])
+    for smoothing in (0.0, 0.1):
+        loss = CRILoss(COUNTS, weight=weight, label_smoothing=smoothing)
+        one_hot = torch.nn.functional.one_hot(target, 5).double()
+        torch.testing.assert_close(loss(logits, one_hot), loss(logits, target))
+
+
+def test_weighted_mean_of_mixed_labels_does_not_depend_on_the_scale_of_the_weights() -> None:
+    logits, target = problem()
+    mixed = 0.5 * torch.eye(5, dtype=torch.float64)[target] + 0.1
+    weight = torch.tensor([0.1, 0.4, 1.0, 1.5, 2.0])
+    values = [CRILoss(COUNTS, weight=scale * weight)(logits, mixed) for scale in (1.0, 10.0)]
+    torch.testing.assert_close(values[0], values[1])
+    assert CRILoss(COUNTS, weight=torch.zeros(5))(logits.float(), mixed.float()) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

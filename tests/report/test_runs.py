@@ -12,7 +12,7 @@ import pytest
 from recipe_trees import quick_recipe
 from tailwise.errors import InputError
 from tailwise.metrics import classification_report
-from tailwise.posthoc import LogitAdjustment
+from tailwise.posthoc import LogitAdjustment, build_posthoc, search_tau
 from tailwise.report.evaluation import evaluate
 from tailwise.report.runs import read_predictions, read_run
 from tailwise.training.engine import RunOptions, train
@@ -57,6 +57,25 @@ def test_correction_is_applied_to_the_logits_of_the_run(finished: Path) -> None:
     evaluation = evaluate(finished, "logit-adjustment", 0.5, "natural")
     assert evaluation.corrected == pytest.approx(classification_report(corrected, targets, run.class_counts))
     assert evaluation.note is None
+
+
+@pytest.mark.parametrize("posthoc", ["rebalance", "logit-adjustment"])
+def test_tau_is_searched_on_the_validation_samples_alone(tmp_path: Path, posthoc: str) -> None:
+    recipe = quick_recipe("ce", 0, "data.validation_fraction=0.3", "training.epochs=20")
+    train(recipe, tmp_path, RunOptions(threads=1, device="cpu"))
+    found = evaluate(tmp_path, posthoc, "search", "natural")
+    logits, targets = read_predictions(tmp_path, "validation")
+    counts = read_run(tmp_path).class_counts
+    assert found.tau == search_tau(logits.astype(np.float64), targets, lambda tau: build_posthoc(posthoc, counts, tau))
+    assert found.note is not None
+    assert f"tau {found.tau:g} has the best balanced accuracy on the run's {len(targets)} validation" in found.note
+    assert ("whole test set at once" in found.note) == (posthoc == "rebalance")
+    assert found.corrected == evaluate(tmp_path, posthoc, found.tau, "natural").corrected
+
+
+def test_search_without_validation_samples_says_how_to_get_them(finished: Path) -> None:
+    with pytest.raises(InputError, match=r"no validation samples; train the run with --set data\.validation_fraction"):
+        evaluate(finished, "rebalance", "search", "natural")
 
 
 def test_rebalancing_says_that_it_is_transductive(finished: Path) -> None:

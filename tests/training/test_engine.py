@@ -82,6 +82,21 @@ def test_weights_indices_and_predictions_fit_together(tmp_path: Path) -> None:
     assert summary["metrics"] == pytest.approx({f"test/{name}": value for name, value in report.items()})
 
 
+def test_predictions_on_held_out_samples_are_left_beside_those_of_the_test_samples(tmp_path: Path) -> None:
+    recipe = quick_recipe("ce", 0, "data.validation_fraction=0.2")
+    summary = train(recipe, tmp_path, ONE_THREAD)
+    indices, predictions = np.load(tmp_path / "indices.npz"), np.load(tmp_path / "predictions.npz")
+    whole = recipe.data.source.load(None, "train")
+    assert not set(indices["train"]) & set(indices["validation"])
+    assert np.bincount(whole.targets[indices["train"]]).tolist() == summary["class_counts"]
+    np.testing.assert_array_equal(whole.targets[indices["validation"]], predictions["validation_targets"])
+    train_inputs = torch.from_numpy(whole.inputs[indices["train"]])
+    classifier = build_classifier(train_inputs, 10, "mlp", widths=(64, 64))
+    classifier.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    logits = classifier(torch.from_numpy(whole.inputs[indices["validation"]])).detach().numpy()
+    np.testing.assert_allclose(predictions["validation_logits"], logits, atol=1e-5)
+
+
 def test_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(tmp_path: Path) -> None:
     for name, seed in (("first", 0), ("again", 0), ("other", 1)):
         train(quick_recipe(seed=seed), tmp_path / name, ONE_THREAD)
@@ -96,8 +111,21 @@ def test_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(tmp
         ("optimizer.name=sgd", "optimizer.lr=0.05", "learning_rate.warmup_epochs=2", "training.clip_norm=1.0"),
         ("optimizer.name=adamw", "optimizer.weight_decay=0.1", "class_weights={name: deferred, start: 1}"),
         ("class_weights={name: phased, start: 0, end: 2}", "loss.label_smoothing=0.1"),
+        ("sampling.name=class-balanced", "mixing={name: mixup, alpha: 0.2}"),
+        ("sampling={name: phased, start: 0, end: 2}", "mixing={name: phased, start: 0, end: 2}"),
+        ("sampling.name=oversample", "learning_rate={name: staircase, start: 1}"),
+        ("sampling.name=undersample", "data.validation_fraction=0.2"),
     ],
-    ids=["adam", "sgd with warm-up and clipping", "adamw with deferred weights", "adam with phased weights"],
+    ids=[
+        "adam",
+        "sgd with warm-up and clipping",
+        "adamw with deferred weights",
+        "adam with phased weights",
+        "class-balanced sampling with mixup",
+        "phased sampling and mixing",
+        "over-sampling",
+        "under-sampling beside a validation split",
+    ],
 )
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_interrupted_and_resumed_run_ends_with_the_same_weights(
@@ -124,7 +152,8 @@ def test_killed_process_resumes_to_the_same_weights(tmp_path: Path) -> None:
         "kill = lambda line: os.kill(os.getpid(), signal.SIGKILL) if line['epoch'] == 2 else None\n"
         f"train(quick_recipe(), Path({str(tmp_path / 'cut')!r}), RunOptions(threads=1, device='cpu', on_epoch=kill))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
     killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
     resumed(recipe, tmp_path / "cut")
@@ -172,6 +201,60 @@ def test_deferred_weights_act_from_their_start(tmp_path: Path) -> None:
     assert losses["never"] == pytest.approx(losses["plain"])
     assert losses["last"][:2] == pytest.approx(losses["plain"][:2])
     assert losses["last"][2] != pytest.approx(losses["plain"][2])
+
+
+def losses_of(path: Path) -> list[float]:
+    return [json.loads(line)["train/loss"] for line in read_lines(path / "metrics.jsonl")]
+
+
+def test_phased_sampling_and_mixing_move_between_their_epochs(tmp_path: Path) -> None:
+    for section in ("sampling", "mixing"):
+        for name, phases in (("late", "start: 2, end: 3"), ("early", "start: 1, end: 2")):
+            train(quick_recipe("ce", 0, f"{section}={{name: phased, {phases}}}"), tmp_path / section / name, ONE_THREAD)
+        late, early = losses_of(tmp_path / section / "late"), losses_of(tmp_path / section / "early")
+        assert early[:2] == late[:2]
+        assert early[2] != late[2]
+
+
+@pytest.mark.parametrize(
+    ("sampling", "per_epoch"),
+    [("instance", 216), ("class-balanced", 216), ("square-root", 216), ("oversample", 400), ("undersample", 100)],
+)
+def test_epoch_has_as_many_samples_as_the_sampling_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: str, per_epoch: int
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def recording(self: CrossEntropyLoss, log_p: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        seen.append(label)
+        return -log_p
+
+    monkeypatch.setattr(CrossEntropyLoss, "target_term", recording)
+    summary = train(quick_recipe("ce", 0, f"sampling.name={sampling}", "training.epochs=1"), tmp_path, ONE_THREAD)
+    per_class = torch.cat(seen).bincount(minlength=10).tolist()
+    assert sum(per_class) == per_epoch
+    if sampling == "instance":
+        assert per_class == summary["class_counts"]
+    if sampling.endswith("ersample"):
+        assert per_class == [per_epoch // 10] * 10
+
+
+def test_tables_and_images_can_be_mixed(tmp_path: Path) -> None:
+    write_table(tmp_path / "table.npz")
+    source = f"data.source={{name: npz, train: {tmp_path / 'table.npz'}}}"
+    table = quick_recipe("ce", 0, source, "data.profile={name: natural}", "mixing.name=mixup")
+    train(table, tmp_path / "table", ONE_THREAD)
+    summary = train(quick_recipe("ce", 0, "mixing.name=mixup", "training.epochs=30"), tmp_path / "images", ONE_THREAD)
+    assert summary["metrics"]["test/accuracy"] > 0.7
+
+
+def test_loss_that_depends_on_the_epoch_is_told_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(CrossEntropyLoss, "set_epoch", lambda self, epoch: told.append(epoch), raising=False)
+    interrupted(quick_recipe(), tmp_path, 2)
+    assert told == [0, 1]
+    resumed(quick_recipe(), tmp_path)
+    assert told == [0, 1, 2]
 
 
 def test_bf16_training_learns(tmp_path: Path) -> None:
@@ -230,6 +313,11 @@ def test_broken_checkpoint_is_named(tmp_path: Path) -> None:
             ("loss.weight=[1,1,1,1,1,1,1,1,1,1]", "class_weights={name: deferred, start: 1}"),
             "class_weights: the schedule sets the weights",
         ),
+        (
+            ("sampling={name: phased, start: 2, end: 1}",),
+            "sampling: start and end must be epochs with 0 <= start < end",
+        ),
+        (("mixing={name: phased, start: 2, end: 1}",), "mixing: start and end must be epochs with 0 <= start < end"),
         (("data.profile.max_count=5000",), "class 0 has [0-9]+ samples, 5000 were asked for"),
         (("training.precision=16-mixed",), "16-mixed needs a GPU"),
     ],

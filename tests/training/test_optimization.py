@@ -42,6 +42,24 @@ def test_cosine_falls_from_one_at_the_end_of_warm_up_to_almost_zero() -> None:
     assert all(a > b for a, b in itertools.pairwise(values[10:]))
 
 
+@pytest.mark.parametrize(("epochs", "first"), [(150, 0.7), (200, 1.2)])
+def test_staircase_goes_down_a_tenth_every_ten_epochs_to_a_tenth(epochs: int, first: float) -> None:
+    values = factors(epochs, name="staircase", start=80)
+    assert values[:80] == [1.0] * 80
+    stairs = [first - step / 10 for step in range((epochs - 80) // 10)]
+    assert values[80:] == pytest.approx([stair for stair in stairs for _ in range(10)])
+    assert values[-1] == pytest.approx(0.1)
+    for counted_from_one in (81, 90, 91, epochs):
+        published = 0.1 * ((epochs - counted_from_one) // 10) + 0.1
+        assert values[counted_from_one - 1] == pytest.approx(published)
+
+
+@pytest.mark.parametrize("fields", [{"name": "staircase"}, {"name": "cosine", "start": 80}])
+def test_start_belongs_to_the_staircase(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="belongs to the staircase schedule, which needs it"):
+        LearningRateConfig(**fields)
+
+
 @pytest.mark.parametrize(
     ("config", "reference"),
     [

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from tailwise.cli.options import parse_tau
+
 EXAMPLE = "Example: tailwise evaluate runs/digits/long-tailed-if20/ce/seed-0 --posthoc logit-adjustment --tau 1"
 
 
@@ -17,7 +19,12 @@ def run(
         typer.Option(help="logit-adjustment needs the training counts; rebalance needs the whole test set at once."),
     ] = None,
     tau: Annotated[
-        float | None, typer.Option(min=0.0, help="Strength of the correction; by default 1.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NUMBER|search",
+            help="Strength of the correction; by default 1. 'search' takes the best on the run's validation samples.",
+            show_default=False,
+        ),
     ] = None,
     test_profile: Annotated[
         Literal["natural", "uniform", "long-tailed", "backward"],
@@ -29,12 +36,11 @@ def run(
     from tailwise.report.evaluation import evaluate
 
     if posthoc is None and tau is not None:
-        raise InputError(f"--tau {tau:g} belongs to a correction; add --posthoc logit-adjustment or rebalance")
-    strength = 1.0 if tau is None else tau
-    evaluation = evaluate(run_path, posthoc, strength, test_profile)
+        raise InputError(f"--tau {tau} belongs to a correction; add --posthoc logit-adjustment or rebalance")
+    evaluation = evaluate(run_path, posthoc, parse_tau(tau), test_profile)
     columns = {"as trained": evaluation.plain}
     if evaluation.corrected is not None:
-        columns[f"{posthoc}, tau {strength:g}"] = evaluation.corrected
+        columns[f"{posthoc}, tau {evaluation.tau:g}"] = evaluation.corrected
     title = f"{run_path} · {test_profile} test set of {evaluation.num_samples} samples, percent"
     console().print(title, style="bold", soft_wrap=True)
     console().print(metrics_table(columns))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,3 +53,20 @@ def parse_names(option: str, text: str | None) -> list[str] | None:
     if not all(names) or len(set(names)) < len(names):
         raise InputError(f"{option} takes different names separated by commas, got {text!r}")
     return names
+
+
+def parse_tau(text: str | None) -> float | Literal["search"]:
+    """A strength from 0 up, 1 where none is given, or the word "search".
+
+    Raises:
+        InputError: the text is neither.
+    """
+    if text == "search":
+        return "search"
+    try:
+        tau = 1.0 if text is None else float(text)
+    except ValueError:
+        tau = -1.0
+    if tau < 0:
+        raise InputError(f"--tau takes a number from 0 up or the word search, got {text!r}")
+    return tau

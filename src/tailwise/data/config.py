@@ -22,6 +22,9 @@ class DataConfig(BaseModel):
     )
     profile: Profile = Field(default_factory=NaturalProfile)
     seed: Annotated[int, Field(ge=0)] | None = Field(
-        0, description="which samples fill the profile; null takes the first of each class"
+        0, description="which samples fill the profile and are held out; null takes the first of each class"
+    )
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of the profile's samples of each class that is held out of training"
     )
     test_profile: TestProfile = "natural"

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from tailwise.data.arrays import Arrays
 from tailwise.data.config import DataConfig
-from tailwise.data.profiles import subset_indices, test_counts
+from tailwise.data.profiles import subset_indices, test_counts, validation_counts
 from tailwise.data.sources import Split
 from tailwise.errors import InputError
+from tailwise.sampling import Draw
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,22 @@ class Chosen:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Training and test samples of a run."""
+    """Training and test samples of a run, and those held out of training where there are."""
 
     train: Chosen
     test: Chosen
+    validation: Chosen | None = None
+
+    @property
+    def parts(self) -> dict[str, Chosen]:
+        """The samples by what they are for."""
+        parts = {"train": self.train, "test": self.test}
+        return parts if self.validation is None else {**parts, "validation": self.validation}
 
     def fingerprint(self) -> str:
         """A hash of every sample and label, by which a resumed run knows its data again."""
         digest = hashlib.sha256()
-        for chosen in (self.train, self.test):
+        for chosen in self.parts.values():
             for array in (chosen.arrays.inputs, chosen.arrays.targets, chosen.indices):
                 digest.update(repr((array.shape, array.dtype)).encode())
                 digest.update(np.ascontiguousarray(array).data)
@@ -45,7 +53,9 @@ class PreparedData:
 
 
 def prepare(config: DataConfig, root: Path | None) -> PreparedData:
-    """Read the source, keep the wanted classes, and draw the training and the test profile.
+    """Read the source, keep the wanted classes, draw the training and the test profile, and carve the validation split.
+
+    The test samples are the same whether there is a validation split or not.
 
     Raises:
         InputError: a file is missing or broken, there are not two classes, the test samples are shaped otherwise than
@@ -61,7 +71,13 @@ def prepare(config: DataConfig, root: Path | None) -> PreparedData:
     if trained != tested:
         raise InputError(f"training data are {trained} but test data {tested}; they must be alike")
     counts = test_counts(test.arrays.counts, config.test_profile, train.arrays.counts)
-    return PreparedData(train, _draw(test, subset_indices(test.arrays.targets, counts, config.seed)))
+    test = _draw(test, subset_indices(test.arrays.targets, counts, config.seed))
+    if config.validation_fraction == 0:
+        return PreparedData(train, test)
+    carved = validation_counts(train.arrays.counts, config.validation_fraction)
+    held_out = subset_indices(train.arrays.targets, carved, config.seed)
+    kept = np.delete(np.arange(len(train.indices)), held_out)
+    return PreparedData(_draw(train, kept), test, _draw(train, held_out))
 
 
 def _read(config: DataConfig, root: Path | None, split: Split) -> Chosen:
@@ -90,12 +106,15 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.targets) // self.batch_size)
 
-    def shuffled(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every sample once, in the order of ``epoch``."""
-        # The constant keeps the orders of neighbouring seeds apart: seed + epoch would share them.
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-        order = torch.randperm(len(self.targets), generator=generator).to(self.targets.device)
-        for rows in torch.split(order, self.batch_size):
+    def shuffled(self, seed: int, epoch: int, draw: Draw | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """The samples of ``epoch`` in random order: every one once, or those that ``draw`` names."""
+        if draw is None:
+            # The constant keeps the orders of neighbouring seeds apart: seed + epoch would share them.
+            generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
+            order = torch.randperm(len(self.targets), generator=generator)
+        else:
+            order = torch.from_numpy(draw(epoch)).long()
+        for rows in torch.split(order.to(self.targets.device), self.batch_size):
             yield self.inputs[rows], self.targets[rows]
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:

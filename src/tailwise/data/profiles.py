@@ -126,6 +126,25 @@ def subset_indices(targets: ArrayLike, class_counts: CountsLike, seed: int | Non
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
+def validation_counts(class_counts: CountsLike, fraction: float) -> ClassCounts:
+    """Counts of a validation split carved from training data: round(fraction * n_c) of each class.
+
+    A class with at least two samples gives at least one and keeps at least one; a class with fewer gives none.
+
+    Args:
+        class_counts: training samples per class, (C,).
+        fraction: from 0 to below 1.
+
+    Raises:
+        InputError: no class has two samples.
+    """
+    counts = ClassCounts(class_counts).counts
+    if counts.max() < 2:
+        raise InputError("validation_fraction needs a class with at least two training samples, there is none")
+    carved = np.rint(fraction * counts).astype(np.int64)
+    return ClassCounts(np.where(counts > 1, carved.clip(1, np.maximum(counts - 1, 1)), 0))
+
+
 def test_counts(available: CountsLike, profile: TestProfile, train_counts: CountsLike) -> ClassCounts:
     """Counts of a test set cut to a profile.
 

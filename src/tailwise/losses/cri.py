@@ -29,7 +29,9 @@ class CRILoss(LDAMLoss):
     with T = 1e-50, where it never acts. With that default it acts on samples of l > 115 alone, which cosines scaled by
     30 do not reach: raise ``threshold`` to take outliers out.
 
-    The weights w are ``weight``, which ``PhasedProgressiveWeights`` sets by epoch.
+    The weights w are ``weight``, which ``PhasedProgressiveWeights`` sets by epoch. A soft target q, as mixing makes it,
+    counts by its shares in both sums, L = sum_ic q_ic w_c f_ic / sum_ic q_ic w_c. Other losses divide by B there, as
+    torch does; with inverse-frequency weights that would shrink the gradient several times over.
 
     Args:
         class_counts: (C,) training counts n_j, all positive.
@@ -67,6 +69,14 @@ class CRILoss(LDAMLoss):
         self.gamma = gamma
         self.correction = correction
         self.threshold = threshold
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss; see ``ClassificationLoss``."""
+        loss = super().forward(logits, target)
+        if self.weight is None or self.reduction != "mean" or not target.is_floating_point():
+            return loss
+        share = (target.to(loss.dtype) * self.weight.to(loss.dtype)).sum()
+        return loss * len(target) / share.clamp_min(torch.finfo(loss.dtype).tiny)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """The corrected (1 - p)^gamma * l."""

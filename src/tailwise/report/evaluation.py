@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from tailwise.data.profiles import TestProfile, subset_indices, test_counts
 from tailwise.errors import InputError
 from tailwise.losses import find_loss
 from tailwise.metrics import classification_report
-from tailwise.posthoc import build_posthoc
+from tailwise.posthoc import build_posthoc, search_tau
 from tailwise.report.runs import read_config, read_predictions, read_run
 
 TRANSDUCTIVE = (
@@ -24,25 +25,29 @@ PROFILE_SEED = 0
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of a run's test logits as they are and, where asked for, corrected."""
+    """Metrics of a run's test logits as they are and, where asked for, corrected with ``tau``."""
 
     plain: dict[str, float]
     corrected: dict[str, float] | None
+    tau: float | None
     num_samples: int
     note: str | None
 
 
-def evaluate(run_path: Path, posthoc: str | None, tau: float, test_profile: TestProfile) -> Evaluation:
+def evaluate(
+    run_path: Path, posthoc: str | None, tau: float | Literal["search"], test_profile: TestProfile
+) -> Evaluation:
     """Read the predictions of a run and report on them.
 
     Args:
         run_path: run directory.
         posthoc: name of a correction, or None.
-        tau: its strength.
+        tau: its strength; "search" takes the best on the run's validation samples.
         test_profile: class frequencies that the test samples are thinned out to.
 
     Raises:
-        InputError: the directory holds no finished run, or the correction or the profile does not fit it.
+        InputError: the directory holds no finished run, the correction or the profile does not fit it, or there are no
+            validation samples to search on.
     """
     run = read_run(run_path)
     train_counts = ClassCounts(run.class_counts)
@@ -57,13 +62,28 @@ def evaluate(run_path: Path, posthoc: str | None, tau: float, test_profile: Test
     except ValueError as error:
         raise InputError(f"the predictions of {run_path} do not fit its summary ({error}); train it again") from error
     if posthoc is None:
-        return Evaluation(plain, None, len(rows), None)
+        return Evaluation(plain, None, None, len(rows), None)
+    note = _note(posthoc, run_path)
+    if tau == "search":
+        tau, found = _search(posthoc, run_path, train_counts)
+        note = found if note is None else f"{found} {note}"
     try:
         corrected_logits = build_posthoc(posthoc, train_counts, tau).transform(logits)
         corrected = classification_report(corrected_logits, targets, train_counts)
     except ValueError as error:
         raise InputError(f"--posthoc {posthoc} with tau {tau:g}: {error}") from error
-    return Evaluation(plain, corrected, len(rows), _note(posthoc, run_path))
+    return Evaluation(plain, corrected, tau, len(rows), note)
+
+
+def _search(posthoc: str, run_path: Path, train_counts: ClassCounts) -> tuple[float, str]:
+    """The tau with the best balanced accuracy on the validation samples, and a sentence about it."""
+    logits, targets = read_predictions(run_path, "validation")
+    try:
+        scores = np.asarray(logits, dtype=np.float64)
+        tau = search_tau(scores, targets, lambda tau: build_posthoc(posthoc, train_counts, tau))
+    except ValueError as error:
+        raise InputError(f"--posthoc {posthoc} --tau search: {error}") from error
+    return tau, f"tau {tau:g} has the best balanced accuracy on the run's {len(targets)} validation samples."
 
 
 def _note(posthoc: str, run_path: Path) -> str | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
 from tailwise.errors import InputError
+
+Predictions: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,22 @@ def read_config(path: Path) -> dict[str, Any]:
     raise InputError(f"{file} cannot be read ({reason}); train the run again")
 
 
-def read_predictions(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Test logits (N, C) and targets (N,) of the run at ``path``.
+def read_predictions(path: Path, part: Literal["test", "validation"] = "test") -> Predictions:
+    """Logits (N, C) and targets (N,) of the run at ``path``, of its test samples or of those held out of training.
 
     Raises:
-        InputError: the file is missing or broken.
+        InputError: the file is missing or broken, or no samples were held out.
     """
     file = path / "predictions.npz"
+    prefix = "" if part == "test" else "validation_"
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            return arrays["logits"], arrays["targets"]
+            if part == "validation" and "validation_logits" not in arrays:
+                raise InputError(
+                    f"{path} has no validation samples; train the run with --set data.validation_fraction=0.1"
+                )
+            return arrays[f"{prefix}logits"], arrays[f"{prefix}targets"]
+    except InputError:
+        raise
     except Exception as error:  # numpy's reader raises all kinds of exceptions on broken files
         raise InputError(f"{file} cannot be read ({error}); train the run again") from error

@@ -22,6 +22,7 @@ from tailwise.losses import ClassificationLoss, build_loss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import Classifier, build_classifier
 from tailwise.recipes.config import Recipe
+from tailwise.sampling import epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
@@ -85,7 +86,7 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
     fabric = _fabric(recipe, options.device)
     data = prepare(recipe.data, options.data_root)
     run = _Run(recipe, directory, fabric, data)
-    samples = {"train": data.train.indices, "test": data.test.indices}
+    samples = {name: chosen.indices for name, chosen in data.parts.items()}
     with directory.opened(config, samples, data.fingerprint()):
         directory.write_environment(fabric.device.type)
         run.fit(options.on_epoch)
@@ -108,6 +109,9 @@ class _Run:
         self.class_names = data.train.arrays.class_names
         self.train_batches = Batches(data.train.arrays, recipe.training.batch_size, fabric.device)
         self.test_batches = Batches(data.test.arrays, EVALUATION_BATCH, fabric.device)
+        self.validation_batches = None
+        if data.validation is not None:
+            self.validation_batches = Batches(data.validation.arrays, EVALUATION_BATCH, fabric.device)
         torch.manual_seed(recipe.seed)
         with _named("model"):
             classifier = build_classifier(
@@ -127,6 +131,10 @@ class _Run:
             self.class_weights = recipe.class_weights.schedule(self.class_counts)
             if self.class_weights is not None and "weight" in recipe.loss.arguments:
                 raise ValueError("the schedule sets the weights of the loss; leave out its own weight")
+        with _named("sampling"):
+            self.draw = recipe.sampling.draw(data.train.arrays.targets, len(self.class_names), recipe.seed)
+        with _named("mixing"):
+            self.mix = recipe.mixing.mix(self.class_counts, fabric.device)
         self.loss: ClassificationLoss = loss.to(fabric.device)
         self._set_class_weights(0)
         optimizer = build_optimizer(recipe.optimizer, classifier.parameters(), fabric.device.type)
@@ -165,7 +173,7 @@ class _Run:
             line: dict[str, Any] = {"epoch": epoch + 1, "train/loss": self._train_epoch(epoch)}
             line |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
             if training.evaluate_every and (epoch + 1) % training.evaluate_every == 0:
-                line |= self._test_metrics(*self._predict())
+                line |= self._test_metrics(*self._predict(self.test_batches))
             self.directory.append_metrics(line)
             save_checkpoint(self.directory.checkpoint, epoch + 1, self._parts)
             on_epoch(line)
@@ -176,10 +184,16 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.optimizer.lr * factor
         self._set_class_weights(epoch)
+        if callable(set_epoch := getattr(self.loss, "set_epoch", None)):
+            set_epoch(epoch)
         self.network.train()
         self.loss.train()
         total = torch.zeros((), device=self.fabric.device)
-        for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch):
+        batches = 0
+        mixing_generator = epoch_generator(self.recipe.seed, epoch, "mixing")
+        for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch, self.draw):
+            if self.mix is not None:
+                inputs, targets = self.mix(inputs, targets, epoch, mixing_generator)
             self.optimizer.zero_grad()
             loss = self.loss(self.network(inputs), targets)
             self.fabric.backward(loss)
@@ -187,7 +201,8 @@ class _Run:
                 self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.recipe.training.clip_norm)
             self.optimizer.step()
             total += loss.detach()
-        mean = float(total) / len(self.train_batches)
+            batches += 1
+        mean = float(total) / batches
         if not math.isfinite(mean):
             raise TrainingError(
                 f"the loss became {mean} in epoch {epoch + 1}; lower optimizer.lr (now {self.recipe.optimizer.lr}) or "
@@ -195,12 +210,12 @@ class _Run:
             )
         return mean
 
-    def _predict(self) -> tuple[Tensor, Tensor]:
-        """Test logits (N, C) and targets (N,), on the CPU."""
+    def _predict(self, batches: Batches) -> tuple[Tensor, Tensor]:
+        """Logits (N, C) and targets (N,), on the CPU."""
         self.network.eval()
         with torch.no_grad():
-            batches = [(self.network(inputs).float(), targets) for inputs, targets in self.test_batches.in_order()]
-        return torch.cat([logits for logits, _ in batches]).cpu(), torch.cat([targets for _, targets in batches]).cpu()
+            done = [(self.network(inputs).float(), targets) for inputs, targets in batches.in_order()]
+        return torch.cat([logits for logits, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
 
     def _test_metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
         report = classification_report(logits, targets, self.class_counts)
@@ -209,8 +224,12 @@ class _Run:
     def finish(self, command: str) -> dict[str, Any]:
         """Test the last weights and write what the run leaves."""
         began = time.perf_counter()
-        logits, targets = self._predict()
-        self.directory.write_arrays("predictions.npz", logits=logits.numpy(), targets=targets.numpy())
+        logits, targets = self._predict(self.test_batches)
+        predictions = {"logits": logits.numpy(), "targets": targets.numpy()}
+        if self.validation_batches is not None:
+            held_out, labels = self._predict(self.validation_batches)
+            predictions |= {"validation_logits": held_out.numpy(), "validation_targets": labels.numpy()}
+        self.directory.write_arrays("predictions.npz", **predictions)
         self.directory.write_weights(self._classifier.state_dict())
         summary = {
             "recipe": self.recipe.recipe,

@@ -30,8 +30,13 @@ def build_optimizer(config: Optimizer, parameters: Iterable[nn.Parameter], devic
 def learning_rate_factor(config: LearningRateConfig, epoch: int, epochs: int) -> float:
     """What the base learning rate is multiplied by in ``epoch`` (from 0) of ``epochs``.
 
-    Warm-up rises linearly over its epochs, (epoch + 1) / warmup_epochs. After it: constant; cosine from 1 towards 0; or
-    step, ``gamma`` to the number of milestones reached.
+    Warm-up rises linearly over its epochs, (epoch + 1) / warmup_epochs. After it: constant; cosine from 1 towards 0;
+    step, ``gamma`` to the number of milestones reached; or the staircase of SGPL, 1 for ``start`` epochs and then
+
+        0.1 * floor((epochs - e) / 10) + 0.1,   e counted from 1
+
+    The paper does not say where e begins; so counted, the stairs are ten epochs long and the last is whole. With more
+    than 100 epochs after ``start`` the first stairs lie above 1, as published (1.2 for SVHN's 200 epochs from 80 on).
     """
     if epoch < config.warmup_epochs:
         return (epoch + 1) / config.warmup_epochs
@@ -40,4 +45,6 @@ def learning_rate_factor(config: LearningRateConfig, epoch: int, epochs: int) ->
         return (1 + math.cos(math.pi * progress)) / 2
     if config.name == "step":
         return float(config.gamma ** sum(epoch >= milestone for milestone in config.milestones))
+    if config.start is not None and epoch >= config.start:
+        return (1 + (epochs - epoch - 1) // 10) / 10
     return 1.0

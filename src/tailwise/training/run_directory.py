@@ -43,8 +43,9 @@ class RunDirectory:
     """Paths and formats of one run.
 
     ``config.yaml`` resolved recipe, ``environment.json``, ``indices.npz`` which samples, ``metrics.jsonl`` a line an
-    epoch, ``predictions.npz`` test logits and targets, ``weights.safetensors``, ``state/`` to resume, ``summary.json``
-    written last: where it exists the run is finished.
+    epoch, ``predictions.npz`` test ``logits`` and ``targets``, and ``validation_logits`` and ``validation_targets``
+    where samples were held out, ``weights.safetensors``, ``state/`` to resume, ``summary.json`` written last: where it
+    exists the run is finished.
     """
 
     def __init__(self, path: Path) -> None:
