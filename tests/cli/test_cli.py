@@ -17,6 +17,7 @@ import pytest
 import tailwise.cli
 from tailwise.losses import LOSSES
 from tailwise.recipes.catalog import catalog
+from tailwise.report.evaluation import evaluate
 
 QUICK = ["--set", "training.epochs=2", "--set", "data.profile.max_count=40"]
 RECIPE = "digits/long-tailed-if10"
@@ -92,6 +93,34 @@ def test_compare_prints_and_writes_the_table_and_goes_on_where_it_was(
     assert len(times) == 4
     assert tailwise_command(*words)[:2] == (code, output)
     assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("weights.safetensors")}
+
+
+def test_corrected_row_needs_no_training_and_shows_what_evaluate_shows(
+    tmp_path: Path, tailwise_command: Command
+) -> None:
+    code, output, error = tailwise_command(
+        "compare", RECIPE, "--loss", "focal,ce+la,ce+pn", "--seeds", "0-1", "--jobs", "1", "--out", tmp_path, *QUICK
+    )
+    assert code == 0, error
+    assert {path.name for path in (tmp_path / RECIPE).iterdir() if path.is_dir()} == {"focal", "ce"}
+    assert "ce+pn: ce corrected by rebalance, tau 1." in " ".join(output.split())
+    assert "it cannot classify single samples" in " ".join(output.split())
+    comparison = json.loads((tmp_path / RECIPE / "comparison.json").read_text())
+    assert list(comparison["cells"]) == ["focal", "ce+la", "ce+pn"]
+    corrected = [
+        evaluate(tmp_path / RECIPE / "ce" / f"seed-{seed}", "logit-adjustment", 1.0, "natural").corrected
+        for seed in (0, 1)
+    ]
+    expected = np.mean([metrics["accuracy"] for metrics in corrected if metrics is not None])
+    assert comparison["cells"]["ce+la"]["accuracy"]["mean"] == pytest.approx(expected)
+
+
+def test_training_a_correction_says_what_to_train_instead(tmp_path: Path, tailwise_command: Command) -> None:
+    assert_one_line(
+        tailwise_command("train", RECIPE, "--loss", "ce+pn", "--out", tmp_path),
+        2,
+        "ce+pn is ce, corrected after training: train ce, then `tailwise evaluate RUN --posthoc rebalance --tau 1`",
+    )
 
 
 def test_command_recorded_by_compare_makes_the_same_weights(tmp_path: Path, tailwise_command: Command) -> None:

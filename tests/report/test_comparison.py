@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ def run_of(loss: str, seed: int, counts: tuple[int, ...] = (90, 10), **metrics: 
         class_names=tuple(map(str, counts)),
         metrics=metrics,
     )
+
+
+def test_sizes_of_networks_with_different_heads_are_both_shown() -> None:
+    linear, cosine = run_of("ce", 0, f1=0.8), replace(run_of("ldam", 0, f1=0.8), num_parameters=1230)
+    comparison = compare([linear, cosine])
+    assert comparison.num_parameters == {"ce": 1234, "ldam": 1230}
+    assert "mlp, 1,230 to 1,234 parameters" in comparison_markdown(comparison)
 
 
 CE = [0.80, 0.82, 0.81]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from safetensors.torch import load_file
 from recipe_trees import quick_recipe, read_lines, stop_after
 from tailwise.data.loader import prepare
 from tailwise.errors import InputError
-from tailwise.losses import CrossEntropyLoss
+from tailwise.losses import CrossEntropyLoss, CyclicalFocalLoss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import build_classifier
 from tailwise.recipes.config import Recipe
@@ -286,6 +287,27 @@ def test_directory_with_a_run_is_refused_without_resume(tmp_path: Path) -> None:
     train(quick_recipe(), tmp_path, ONE_THREAD)
     with pytest.raises(InputError, match="holds a run already; continue it with --resume"):
         train(quick_recipe(), tmp_path, ONE_THREAD)
+
+
+def test_run_from_before_a_field_existed_goes_on(tmp_path: Path) -> None:
+    summary = train(quick_recipe(), tmp_path, ONE_THREAD)
+    config = tmp_path / "config.yaml"
+    recorded = yaml.safe_load(config.read_text())
+    del recorded["sampling"], recorded["data"]["validation_fraction"]
+    config.write_text(yaml.safe_dump(recorded))
+    assert train(quick_recipe(), tmp_path, RunOptions(threads=1, device="cpu", resume=True)) == summary
+
+
+def test_cyclical_loss_cycles_over_the_epochs_of_the_training(tmp_path: Path) -> None:
+    seen = []
+
+    def watch(module: torch.nn.Module, given: Any, output: Any) -> None:
+        if isinstance(module, CyclicalFocalLoss):
+            seen.append((module.epochs, float(module.eta)))
+
+    with torch.nn.modules.module.register_module_forward_hook(watch):
+        train(quick_recipe("cyclical_focal"), tmp_path, ONE_THREAD)
+    assert [step for step, _ in groupby(seen)] == [(3, 1.0), (3, 0.0), (3, 1.0)]
 
 
 def test_resuming_with_another_configuration_names_the_first_difference(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def run(
     from tailwise.cli.display import console, epoch_progress
     from tailwise.recipes.catalog import load_recipe
     from tailwise.report.comparison import check_metric_names, compare
+    from tailwise.report.evaluation import corrected
     from tailwise.report.runs import read_run
     from tailwise.report.table import comparison_markdown, comparison_table
     from tailwise.training.engine import RunOptions, available_cores
@@ -50,12 +51,13 @@ def run(
     plan: dict[str, list[Job]] = {}
     templates = [load_recipe(given) for given in recipes]
     chosen_seeds = parse_seeds(seeds)
-    num_runs = len(chosen_seeds) * sum(len(methods or template.methods) for template in templates)
+    rows = {template.name: methods or template.rows for template in templates}
+    num_runs = len(chosen_seeds) * sum(len(set(map(t.trained_for, rows[t.name]))) for t in templates)
     on_gpu = device != "cpu" and torch.cuda.is_available()
     processes = jobs or min(num_runs, 1 if on_gpu else available_cores())
     threads_each = threads or max(1, available_cores() // processes)
     for given, template in zip(recipes, templates, strict=True):
-        for method in methods or template.methods:
+        for method in dict.fromkeys(map(template.trained_for, rows[template.name])):
             for seed in chosen_seeds:
                 recipe = template.resolve(method, seed, settings or ())
                 folder = run_directory(out, recipe)
@@ -71,10 +73,18 @@ def run(
         failures = sweep(everything, options, processes, on_epoch)
 
     failed = {failure.job.out for failure in failures}
-    for name, recipe_jobs in plan.items():
-        runs = [read_run(job.out) for job in recipe_jobs if job.out not in failed]
-        if runs:
-            comparison = compare(runs, metrics=chosen)
+    for name, template in {template.name: template for template in templates}.items():
+        runs = [read_run(job.out) for job in plan[name] if job.out not in failed]
+        shown = [
+            corrected(run, row, template.corrections[row].posthoc, template.corrections[row].tau)
+            if row in template.corrections
+            else run
+            for row in rows[name]
+            for run in runs
+            if run.loss == template.trained_for(row)
+        ]
+        if shown:
+            comparison = compare(shown, metrics=chosen)
             console().print(comparison_table(comparison))
             write_atomically(out / name / "comparison.md", comparison_markdown(comparison))
             write_atomically(out / name / "comparison.json", json.dumps(comparison.to_dict(), indent=2) + "\n")

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tailwise.errors import InputError
 from tailwise.losses import find_loss
+from tailwise.posthoc import POSTHOC
 from tailwise.recipes.config import Recipe
 
 Tree = dict[str, Any]
@@ -28,6 +29,23 @@ CHOSEN_OTHERWISE = {
     "seed": "--seed or --seeds",
 }
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Correction(BaseModel):
+    """A row of `compare` that is not trained: another method's runs with their test logits corrected."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    posthoc: str
+    tau: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+
+    @field_validator("posthoc")
+    @classmethod
+    def _check_posthoc(cls, name: str) -> str:
+        if name not in POSTHOC:
+            raise ValueError(f"there is no {name!r}; there are {', '.join(POSTHOC)}")
+        return name
 
 
 class Family(BaseModel):
@@ -46,7 +64,20 @@ class Family(BaseModel):
     methods: dict[str, Tree | None] = Field(
         description="what `compare` runs: a method's name and its own settings", min_length=1
     )
+    corrections: dict[str, Correction] = Field(
+        default_factory=dict, description="further rows of `compare`: a method of the recipe, corrected after training"
+    )
     published: dict[str, str] = Field(default_factory=dict, description="recipe -> the figure that it answers to")
+
+    @model_validator(mode="after")
+    def _check_corrections(self) -> Family:
+        for name, correction in self.corrections.items():
+            if name in self.methods:
+                raise ValueError(f"{name!r} is both a method and a correction; rename one")
+            if correction.method not in self.methods:
+                known = ", ".join(self.methods)
+                raise ValueError(f"{name!r} corrects {correction.method!r}, which is no method; there are {known}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -58,6 +89,16 @@ class RecipeTemplate:
     published: str | None
     settings: Tree
     methods: dict[str, Tree]
+    corrections: dict[str, Correction]
+
+    @property
+    def rows(self) -> list[str]:
+        """What `compare` shows by default."""
+        return [*self.methods, *self.corrections]
+
+    def trained_for(self, row: str) -> str:
+        """The method whose runs a row shows."""
+        return self.corrections[row].method if row in self.corrections else row
 
     def resolve(self, method: str | None = None, seed: int | None = None, overrides: Sequence[str] = ()) -> Recipe:
         """The run of one method.
@@ -71,6 +112,12 @@ class RecipeTemplate:
             InputError: an unknown method, key or value.
         """
         method = next(iter(self.methods)) if method is None else method
+        if method in self.corrections:
+            correction = self.corrections[method]
+            raise InputError(
+                f"{method} is {correction.method}, corrected after training: train {correction.method}, then "
+                f"`tailwise evaluate RUN --posthoc {correction.posthoc} --tau {correction.tau:g}`"
+            )
         tree: Tree = merge(self.settings, self._method_settings(method))
         tree |= {"recipe": self.name, "method": method}
         if seed is not None:
@@ -165,6 +212,7 @@ def _expand(family: Family) -> Iterator[RecipeTemplate]:
             published=family.published.get(name),
             settings=settings,
             methods={method: copy.deepcopy(own or {}) for method, own in family.methods.items()},
+            corrections=dict(family.corrections),
         )
 
 

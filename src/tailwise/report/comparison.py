@@ -51,12 +51,13 @@ class Comparison:
 
     recipe: str
     model: str
-    num_parameters: int
+    num_parameters: dict[str, int]
     epochs: int
     seeds: dict[str, list[int]]
     metrics: list[str]
     cells: dict[str, dict[str, Cell]]
     commands: list[str]
+    notes: list[str]
 
     @property
     def reference(self) -> str:
@@ -96,7 +97,7 @@ def compare(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> Compar
     if not runs:
         raise InputError("there are no runs to compare; `tailwise compare` makes some")
     for run in runs:
-        for name in ("recipe", "class_counts", "model", "num_parameters", "epochs"):
+        for name in ("recipe", "class_counts", "model", "epochs"):
             if getattr(run, name) != getattr(runs[0], name):
                 raise InputError(f"{run.path} and {runs[0].path} differ in {name}: compare runs of one recipe only")
     columns = _columns(runs, metrics)
@@ -121,12 +122,13 @@ def compare(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> Compar
     return Comparison(
         recipe=first.recipe,
         model=first.model,
-        num_parameters=first.num_parameters,
+        num_parameters={method: next(iter(of_seed.values())).num_parameters for method, of_seed in by_method.items()},
         epochs=first.epochs,
         seeds={method: sorted(seeds) for method, seeds in by_method.items()},
         metrics=columns,
         cells=cells,
-        commands=[run.command for run in runs],
+        commands=list(dict.fromkeys(run.command for run in runs)),
+        notes=list(dict.fromkeys(note for run in runs for note in run.notes)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from tailwise.errors import InputError
 from tailwise.losses import find_loss
 from tailwise.metrics import classification_report
 from tailwise.posthoc import build_posthoc, search_tau
-from tailwise.report.runs import read_config, read_predictions, read_run
+from tailwise.report.runs import Run, read_config, read_predictions, read_run
 
 TRANSDUCTIVE = (
     "Re-balancing looked at the whole test set at once and assumes that its classes are about equally frequent; "
@@ -73,6 +73,18 @@ def evaluate(
     except ValueError as error:
         raise InputError(f"--posthoc {posthoc} with tau {tau:g}: {error}") from error
     return Evaluation(plain, corrected, tau, len(rows), note)
+
+
+def corrected(run: Run, name: str, posthoc: str, tau: float) -> Run:
+    """The run as ``name``: with the metrics that its corrected test logits give.
+
+    Raises:
+        InputError: as for :func:`evaluate`.
+    """
+    evaluation = evaluate(run.path, posthoc, tau, "natural")
+    assert evaluation.corrected is not None
+    notes = [f"{name}: {run.loss} corrected by {posthoc}, tau {tau:g}.", evaluation.note]
+    return replace(run, loss=name, metrics=evaluation.corrected, notes=tuple(note for note in notes if note))
 
 
 def _search(posthoc: str, run_path: Path, train_counts: ClassCounts) -> tuple[float, str]:

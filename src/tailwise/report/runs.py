@@ -18,7 +18,10 @@ Predictions: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Run:
-    """The summary of a finished run; ``metrics`` are those of the test set, without the ``test/`` prefix."""
+    """The summary of a finished run; ``metrics`` are those of the test set, without the ``test/`` prefix.
+
+    ``notes`` say what one should know of metrics that are not those of the run as trained.
+    """
 
     path: Path
     recipe: str
@@ -32,6 +35,7 @@ class Run:
     class_counts: tuple[int, ...]
     class_names: tuple[str, ...]
     metrics: dict[str, float]
+    notes: tuple[str, ...] = ()
 
 
 def read_run(path: Path) -> Run:

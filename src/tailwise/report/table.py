@@ -53,11 +53,14 @@ def caption(comparison: Comparison) -> str:
     """What the numbers are."""
     numbers = {len(seeds) for seeds in comparison.seeds.values()}
     seeds = f"{min(numbers)}" if len(numbers) == 1 else f"{min(numbers)} to {max(numbers)}"
-    return (
+    sizes = sorted(set(comparison.num_parameters.values()))
+    parameters = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
+    sentences = (
         f"Percent on the test set after the last of {comparison.epochs} epochs: mean ± sample standard deviation over "
-        f"{seeds} seed{'s' if numbers != {1} else ''}. {comparison.model}, {comparison.num_parameters:,} parameters. "
+        f"{seeds} seed{'s' if numbers != {1} else ''}. {comparison.model}, {parameters} parameters. "
         f"* differs from {comparison.reference}: paired t-test over the seeds, Holm-corrected p < {SIGNIFICANT}."
     )
+    return " ".join([sentences, *comparison.notes])
 
 
 def _shown(cell: Cell) -> str:

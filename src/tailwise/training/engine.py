@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tailwise.data.loader import Batches, PreparedData, prepare
 from tailwise.errors import InputError
-from tailwise.losses import ClassificationLoss, build_loss
+from tailwise.losses import ClassificationLoss, build_loss, find_loss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import Classifier, build_classifier
 from tailwise.recipes.config import Recipe
@@ -125,7 +125,10 @@ class _Run:
                 pretrained=recipe.model.pretrained,
             )
         with _named("loss"):
-            loss = build_loss(recipe.loss.name, self.class_counts, **recipe.loss.arguments)
+            arguments = recipe.loss.arguments
+            if "epochs" in find_loss(recipe.loss.name).arguments:
+                arguments.setdefault("epochs", recipe.training.epochs)
+            loss = build_loss(recipe.loss.name, self.class_counts, **arguments)
             loss.match_classes(len(self.class_names), torch.device("cpu"))
         with _named("class_weights"):
             self.class_weights = recipe.class_weights.schedule(self.class_counts)

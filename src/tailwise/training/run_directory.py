@@ -18,11 +18,13 @@ import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
 import tailwise
 from tailwise.errors import InputError
+from tailwise.recipes.config import Recipe
 
 if sys.platform != "win32":
     import fcntl
@@ -79,7 +81,7 @@ class RunDirectory:
             recorded = yaml.safe_load(config_file.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
             raise InputError(f"{config_file} cannot be read ({error}); delete the run directory") from error
-        different = _first_difference(recorded, config)
+        different = _first_difference(_with_defaults(recorded), config)
         if different:
             raise InputError(
                 f"{self.path} holds a run with another {different}; choose another --out or delete that run"
@@ -185,6 +187,14 @@ def _locked(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _with_defaults(recorded: Any) -> Any:
+    """A recorded configuration with the fields that recipes did not have when it was written."""
+    try:
+        return Recipe.model_validate(recorded).model_dump(mode="json")
+    except ValidationError:
+        return recorded
 
 
 def _first_difference(old: Any, new: Any, path: str = "") -> str | None:
