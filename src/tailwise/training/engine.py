@@ -16,6 +16,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from tailwise.data.augment.batch import batch_generator
+from tailwise.data.augment.steps import augment
 from tailwise.data.loader import Batches, PreparedData, prepare
 from tailwise.errors import InputError
 from tailwise.losses import ClassificationLoss, build_loss
@@ -178,7 +180,9 @@ class _Run:
         self.network.train()
         self.loss.train()
         total = torch.zeros((), device=self.fabric.device)
-        for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch):
+        for batch, (inputs, targets) in enumerate(self.train_batches.shuffled(self.recipe.seed, epoch)):
+            generator = batch_generator(self.recipe.seed, epoch, batch)
+            inputs = augment(inputs, self.recipe.data.augmentation, generator)
             self.optimizer.zero_grad()
             loss = self.loss(self.network(inputs), targets)
             self.fabric.backward(loss)
