@@ -249,6 +249,8 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
         ("optimizer.lr=.inf", r"optimizer\.lr: .*finite.*got inf"),
         ("optimizer.momentum=0.5", "unknown key optimizer.momentum; there are name, lr, betas, weight_decay"),
         ("data.source={name: digits, path: x}", "unknown key data.source.path; there are name"),
+        ("data.augmentation=[{name: flop}]", "data.augmentation.0.name: there is no 'flop'; there are crop, flip,"),
+        ("data.augmentation=[{name: crop, paddin: 4}]", "did you mean data.augmentation.0.padding?"),
         ("data.source.name=mnistt", "data.source.name: there is no 'mnistt'; there are digits, mnist,"),
         ("data.source={path: x}", "data.source.name is missing"),
         ("learning_rate.warmup_epochs=3", "as long as the whole training of 3 epochs"),

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tailwise.data.arrays import Arrays
+from tailwise.data.augment.steps import Flip
 from tailwise.data.config import DataConfig
 from tailwise.data.loader import Batches, prepare
 from tailwise.errors import InputError
@@ -138,3 +139,10 @@ def test_fingerprint_follows_every_sample_label_and_choice(data_root: Path) -> N
     prepared = prepare(config(**fields), data_root)
     prepared.test.arrays.inputs[0, 0, 0, 0] ^= 1
     assert prepared.fingerprint() != prints[0]
+
+
+def test_augmentation_of_a_table_is_refused(tmp_path: Path) -> None:
+    features = np.zeros((6, 3), np.float32)
+    section = npz_config(tmp_path, features, features, np.arange(6) % 2)
+    with pytest.raises(InputError, match=r"data.augmentation is for images, .* tables of 3 features; leave it out"):
+        prepare(section.model_copy(update={"augmentation": [Flip()]}), None)

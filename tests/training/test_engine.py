@@ -414,3 +414,27 @@ def test_broken_file_of_a_run_is_named_on_resume(tmp_path: Path, name: str) -> N
 def test_more_threads_than_cores_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--threads must be at most the [0-9]+ cores there are, got 100000"):
         train(quick_recipe(), tmp_path, RunOptions(threads=100_000))
+
+
+AUGMENTED = "data.augmentation=[{name: crop, padding: 1}, {name: flip}, {name: autoaugment}, {name: cutout, length: 3}]"
+
+
+def test_augmented_run_resumes_to_the_bit(tmp_path: Path) -> None:
+    recipe = quick_recipe("ce", 0, AUGMENTED)
+    train(recipe, tmp_path / "whole", ONE_THREAD)
+    interrupted(recipe, tmp_path / "parts", 2)
+    resumed(recipe, tmp_path / "parts")
+    assert weights_of(tmp_path / "parts") == weights_of(tmp_path / "whole")
+
+
+def test_augmentation_is_of_training_images_alone(tmp_path: Path) -> None:
+    plain = train(quick_recipe(), tmp_path / "plain", ONE_THREAD)
+    augmented = train(quick_recipe("ce", 0, AUGMENTED), tmp_path / "augmented", ONE_THREAD)
+    assert weights_of(tmp_path / "plain") != weights_of(tmp_path / "augmented")
+    assert plain["class_counts"] == augmented["class_counts"]
+    recipe = quick_recipe("ce", 0, AUGMENTED)
+    data = prepare(recipe.data, None)
+    classifier = build_classifier(torch.from_numpy(data.train.arrays.inputs), 10, "mlp", widths=(64, 64))
+    classifier.load_state_dict(load_file(tmp_path / "augmented/weights.safetensors"))
+    logits = classifier(torch.from_numpy(data.test.arrays.inputs)).detach().numpy()
+    np.testing.assert_allclose(np.load(tmp_path / "augmented/predictions.npz")["logits"], logits, atol=1e-5)

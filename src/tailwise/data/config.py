@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tailwise.data.augment.steps import Step
 from tailwise.data.profile_config import NaturalProfile, Profile
 from tailwise.data.profiles import TestProfile
 from tailwise.data.sources import Source
@@ -28,3 +29,6 @@ class DataConfig(BaseModel):
         0.0, description="share of the profile's samples of each class that is held out of training"
     )
     test_profile: TestProfile = "natural"
+    augmentation: list[Step] = Field(
+        default_factory=list, description="random changes to training images, one after the other"
+    )

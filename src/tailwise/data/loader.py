@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tailwise.data.arrays import Arrays
+from tailwise.data.augment.steps import check_steps
 from tailwise.data.config import DataConfig
 from tailwise.data.profiles import subset_indices, test_counts, validation_counts
 from tailwise.data.sources import Split
@@ -59,11 +60,12 @@ def prepare(config: DataConfig, root: Path | None) -> PreparedData:
 
     Raises:
         InputError: a file is missing or broken, there are not two classes, the test samples are shaped otherwise than
-            the training samples, or a profile asks for what the data do not have.
+            the training samples, or a profile or an augmentation asks for what the data do not have.
     """
     train = _read(config, root, "train")
     if len(train.arrays.class_names) < 2:
         raise InputError(f"training needs at least two classes, got {', '.join(train.arrays.class_names)} alone")
+    check_steps(config.augmentation, train.arrays.inputs.shape[1:])
     available = train.arrays.counts
     train = _draw(train, subset_indices(train.arrays.targets, config.profile.class_counts(available), config.seed))
     test = _read(config, root, "test")

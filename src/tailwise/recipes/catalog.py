@@ -290,10 +290,12 @@ def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]
     """Names of the fields of the section at ``path``, in which a union's member stands by its name."""
     sections = [model]
     for part in path:
+        if isinstance(part, int):  # a place in a list, whose members the sections already are
+            continue
         named = [
             s for s in sections if "name" in s.model_fields and part in get_args(s.model_fields["name"].annotation)
         ]
-        below = [s.model_fields[part].annotation for s in sections if isinstance(part, str) and part in s.model_fields]
+        below = [s.model_fields[part].annotation for s in sections if part in s.model_fields]
         sections = named or [section for annotation in below for section in _models_in(annotation)]
     return list(dict.fromkeys(name for section in sections for name in section.model_fields))
 

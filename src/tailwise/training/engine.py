@@ -16,6 +16,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from tailwise.data.augment.batch import batch_generator
+from tailwise.data.augment.steps import augment
 from tailwise.data.loader import Batches, PreparedData, prepare
 from tailwise.errors import InputError
 from tailwise.losses import ClassificationLoss, build_loss, find_loss
@@ -195,6 +197,8 @@ class _Run:
         batches = 0
         mixing_generator = epoch_generator(self.recipe.seed, epoch, "mixing")
         for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch, self.draw):
+            generator = batch_generator(self.recipe.seed, epoch, batches)
+            inputs = augment(inputs, self.recipe.data.augmentation, generator)
             if self.mix is not None:
                 inputs, targets = self.mix(inputs, targets, epoch, mixing_generator)
             self.optimizer.zero_grad()
