@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tailwise.data.images import decode_images
 from tailwise.data.sources.base import Table, UserSource, locate
-from tailwise.data.sources.images import decode_images
 from tailwise.errors import InputError
 
 
