@@ -9,6 +9,8 @@ from typing import Annotated, TypeAlias, get_args
 from pydantic import Field
 
 from tailwise.data.sources.base import SourceModel, Split
+from tailwise.data.sources.cifar10 import CIFAR10
+from tailwise.data.sources.cifar100 import CIFAR100
 from tailwise.data.sources.csv import CSV
 from tailwise.data.sources.digits import Digits
 from tailwise.data.sources.fashion_mnist import FashionMNIST
@@ -20,6 +22,8 @@ from tailwise.data.sources.npz import Npz
 from tailwise.data.sources.parquet import Parquet
 
 __all__ = [
+    "CIFAR10",
+    "CIFAR100",
     "CSV",
     "GPPEMNIST",
     "HTRU2",
@@ -36,7 +40,7 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    Digits | MNIST | FashionMNIST | GPPEMNIST | HTRU2 | Npz | Parquet | CSV | ImageFolder,
+    Digits | MNIST | FashionMNIST | GPPEMNIST | CIFAR10 | CIFAR100 | HTRU2 | Npz | Parquet | CSV | ImageFolder,
     Field(discriminator="name"),
 ]
 
