@@ -20,6 +20,7 @@ from tailwise.data.sources.image_folder import ImageFolder
 from tailwise.data.sources.mnist import MNIST
 from tailwise.data.sources.npz import Npz
 from tailwise.data.sources.parquet import Parquet
+from tailwise.data.sources.svhn import SVHN
 
 __all__ = [
     "CIFAR10",
@@ -29,6 +30,7 @@ __all__ = [
     "HTRU2",
     "MNIST",
     "SOURCES",
+    "SVHN",
     "Digits",
     "FashionMNIST",
     "ImageFolder",
@@ -40,7 +42,7 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    Digits | MNIST | FashionMNIST | GPPEMNIST | CIFAR10 | CIFAR100 | HTRU2 | Npz | Parquet | CSV | ImageFolder,
+    Digits | MNIST | FashionMNIST | GPPEMNIST | CIFAR10 | CIFAR100 | SVHN | HTRU2 | Npz | Parquet | CSV | ImageFolder,
     Field(discriminator="name"),
 ]
 
