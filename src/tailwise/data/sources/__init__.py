@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias, get_args
 from pydantic import Field
 
 from tailwise.data.sources.base import SourceModel, Split
+from tailwise.data.sources.caltech101 import Caltech101
 from tailwise.data.sources.cifar10 import CIFAR10
 from tailwise.data.sources.cifar100 import CIFAR100
 from tailwise.data.sources.csv import CSV
@@ -31,6 +32,7 @@ __all__ = [
     "MNIST",
     "SOURCES",
     "SVHN",
+    "Caltech101",
     "Digits",
     "FashionMNIST",
     "ImageFolder",
@@ -42,7 +44,19 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    Digits | MNIST | FashionMNIST | GPPEMNIST | CIFAR10 | CIFAR100 | SVHN | HTRU2 | Npz | Parquet | CSV | ImageFolder,
+    Digits
+    | MNIST
+    | FashionMNIST
+    | GPPEMNIST
+    | CIFAR10
+    | CIFAR100
+    | SVHN
+    | Caltech101
+    | HTRU2
+    | Npz
+    | Parquet
+    | CSV
+    | ImageFolder,
     Field(discriminator="name"),
 ]
 
