@@ -17,6 +17,7 @@ from tailwise.data.sources.digits import Digits
 from tailwise.data.sources.fashion_mnist import FashionMNIST
 from tailwise.data.sources.gppe_mnist import GPPEMNIST
 from tailwise.data.sources.htru2 import HTRU2
+from tailwise.data.sources.htru_medlat import HTRUMedlat
 from tailwise.data.sources.image_folder import ImageFolder
 from tailwise.data.sources.mnist import MNIST
 from tailwise.data.sources.npz import Npz
@@ -35,6 +36,7 @@ __all__ = [
     "Caltech101",
     "Digits",
     "FashionMNIST",
+    "HTRUMedlat",
     "ImageFolder",
     "Npz",
     "Parquet",
@@ -53,6 +55,7 @@ Source: TypeAlias = Annotated[
     | SVHN
     | Caltech101
     | HTRU2
+    | HTRUMedlat
     | Npz
     | Parquet
     | CSV
