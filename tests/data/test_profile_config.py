@@ -20,6 +20,8 @@ WRITTEN = [
     ({"name": "exponential", "max_count": 40, "imbalance_factor": 4}, [40, 20, 10]),
     ({"name": "linear", "imbalance_factor": 10}, [100, 55, 10]),
     ({"name": "linear", "max_count": 40, "imbalance_factor": 4}, [40, 25, 10]),
+    ({"name": "exponential", "max_count": 360, "imbalance_factor": 4, "cap": True}, [90, 100, 80]),
+    ({"name": "linear", "max_count": 95, "imbalance_factor": 19, "cap": True}, [90, 50, 5]),
     ({"name": "step", "majority_count": 50, "minority_count": 5, "majority_classes": [1]}, [5, 50, 5]),
     ({"name": "multi-step", "steps": [{"count": 7, "classes": [2, 0]}, {"count": 70, "classes": [1]}]}, [7, 70, 7]),
     ({"name": "counts", "counts": [3, 2, 1]}, [3, 2, 1]),
@@ -57,6 +59,11 @@ def test_a_wrong_value_is_refused_by_its_field(written: dict[str, Any], field: t
     error = refused.value.errors()[0]
     assert error["loc"][1:] == field
     assert message in error["msg"]
+
+
+def test_a_profile_without_a_cap_asks_for_what_it_says() -> None:
+    written = {"name": "exponential", "max_count": 360, "imbalance_factor": 4}
+    assert list(profile.validate_python(written).class_counts(AVAILABLE)) == [360, 180, 90]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, TypeAlias
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailwise.counts import ClassCounts
@@ -42,28 +43,47 @@ class NaturalProfile(ProfileModel):
         return available
 
 
-class ExponentialProfile(ProfileModel):
-    """Long-tailed counts, see :func:`exponential_counts`; ``max_count`` is the largest available count by default."""
+class DecreasingProfile(ProfileModel):
+    """Counts that fall with the label.
+
+    Args:
+        max_count: samples of class 0; by default the largest available count.
+        imbalance_factor: of the counts that are asked for.
+        cap: a class that has fewer samples than asked for gives what it has, instead of being refused.
+    """
+
+    max_count: Count | None = None
+    imbalance_factor: ImbalanceFactor
+    cap: bool = False
+
+    @abstractmethod
+    def decreasing_counts(self, num_classes: int, max_count: int) -> ClassCounts:
+        """The counts that are asked for."""
+
+    def class_counts(self, available: ClassCounts) -> ClassCounts:
+        """Counts falling with the label."""
+        wanted = self.decreasing_counts(len(available), self.max_count or max(available))
+        return ClassCounts(np.minimum(wanted.counts, available.counts)) if self.cap else wanted
+
+
+class ExponentialProfile(DecreasingProfile):
+    """Long-tailed counts, see :func:`exponential_counts`."""
 
     name: Literal["exponential"] = "exponential"
-    max_count: Count | None = None
-    imbalance_factor: ImbalanceFactor
 
-    def class_counts(self, available: ClassCounts) -> ClassCounts:
-        """Counts falling exponentially with the label."""
-        return exponential_counts(len(available), self.max_count or max(available), self.imbalance_factor)
+    def decreasing_counts(self, num_classes: int, max_count: int) -> ClassCounts:
+        """Counts falling exponentially."""
+        return exponential_counts(num_classes, max_count, self.imbalance_factor)
 
 
-class LinearProfile(ProfileModel):
-    """Counts in equal steps, see :func:`linear_counts`; ``max_count`` is the largest available count by default."""
+class LinearProfile(DecreasingProfile):
+    """Counts in equal steps, see :func:`linear_counts`."""
 
     name: Literal["linear"] = "linear"
-    max_count: Count | None = None
-    imbalance_factor: ImbalanceFactor
 
-    def class_counts(self, available: ClassCounts) -> ClassCounts:
-        """Counts falling linearly with the label."""
-        return linear_counts(len(available), self.max_count or max(available), self.imbalance_factor)
+    def decreasing_counts(self, num_classes: int, max_count: int) -> ClassCounts:
+        """Counts falling linearly."""
+        return linear_counts(num_classes, max_count, self.imbalance_factor)
 
 
 class StepProfile(ProfileModel):

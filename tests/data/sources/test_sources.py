@@ -19,7 +19,12 @@ WRITTEN: dict[str, dict[str, Any]] = {
     "mnist": {},
     "fashion-mnist": {},
     "gppe-mnist": {},
+    "cifar10": {},
+    "cifar100": {"train": "pool"},
+    "svhn": {},
+    "caltech101": {"image_size": 32},
     "htru2": {},
+    "htru-medlat": {"image": "both", "train_rfi": 100},
     "npz": {"train": "a.npz", "test": "b.npz", "inputs": "x"},
     "parquet": {"train": "a.parquet", "image_size": 32, "grayscale": True},
     "csv": {"train": "a.csv", "target": "class", "features": ["width", "height"], "test_fraction": 0.5},
@@ -62,7 +67,22 @@ def test_every_source_is_described_in_one_line_each(name: str) -> None:
         assert "\n" not in described
 
 
-@pytest.mark.parametrize("name", ["gppe-mnist", "htru2", "npz", "parquet", "csv", "image-folder"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gppe-mnist",
+        "cifar10",
+        "cifar100",
+        "svhn",
+        "caltech101",
+        "htru2",
+        "htru-medlat",
+        "npz",
+        "parquet",
+        "csv",
+        "image-folder",
+    ],
+)
 def test_a_missing_file_is_named_with_its_full_path(name: str, tmp_path: Path) -> None:
     parsed = source.validate_python({"name": name, **WRITTEN[name]})
     with pytest.raises(InputError, match=one_line(tmp_path, "--data-root", "TAILWISE_DATA")):

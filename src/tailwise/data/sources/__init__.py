@@ -9,24 +9,34 @@ from typing import Annotated, TypeAlias, get_args
 from pydantic import Field
 
 from tailwise.data.sources.base import SourceModel, Split
+from tailwise.data.sources.caltech101 import Caltech101
+from tailwise.data.sources.cifar10 import CIFAR10
+from tailwise.data.sources.cifar100 import CIFAR100
 from tailwise.data.sources.csv import CSV
 from tailwise.data.sources.digits import Digits
 from tailwise.data.sources.fashion_mnist import FashionMNIST
 from tailwise.data.sources.gppe_mnist import GPPEMNIST
 from tailwise.data.sources.htru2 import HTRU2
+from tailwise.data.sources.htru_medlat import HTRUMedlat
 from tailwise.data.sources.image_folder import ImageFolder
 from tailwise.data.sources.mnist import MNIST
 from tailwise.data.sources.npz import Npz
 from tailwise.data.sources.parquet import Parquet
+from tailwise.data.sources.svhn import SVHN
 
 __all__ = [
+    "CIFAR10",
+    "CIFAR100",
     "CSV",
     "GPPEMNIST",
     "HTRU2",
     "MNIST",
     "SOURCES",
+    "SVHN",
+    "Caltech101",
     "Digits",
     "FashionMNIST",
+    "HTRUMedlat",
     "ImageFolder",
     "Npz",
     "Parquet",
@@ -36,7 +46,20 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    Digits | MNIST | FashionMNIST | GPPEMNIST | HTRU2 | Npz | Parquet | CSV | ImageFolder,
+    Digits
+    | MNIST
+    | FashionMNIST
+    | GPPEMNIST
+    | CIFAR10
+    | CIFAR100
+    | SVHN
+    | Caltech101
+    | HTRU2
+    | HTRUMedlat
+    | Npz
+    | Parquet
+    | CSV
+    | ImageFolder,
     Field(discriminator="name"),
 ]
 

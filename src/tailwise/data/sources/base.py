@@ -81,7 +81,7 @@ class UserSource(SourceModel):
         class_names = table.class_names or tuple(str(label) for label in np.unique(table.labels))
         if split == "test" and test_path is not None:
             path, table = test_path, self.read(test_path, table)
-        targets = _encode(table.labels, class_names, path)
+        targets = encode(table.labels, class_names, path)
         rows = np.arange(len(targets))
         if test_path is None:
             rows = split_rows(targets, split, self.test_fraction, self.split_seed)
@@ -144,7 +144,12 @@ def split_rows(targets: NDArray[np.int64], split: Split, test_fraction: float, s
     return test_rows if split == "test" else np.setdiff1d(np.arange(len(targets)), test_rows)
 
 
-def _encode(labels: NDArray[Any], class_names: tuple[str, ...], path: Path) -> NDArray[np.int64]:
+def encode(labels: NDArray[Any], class_names: tuple[str, ...], path: Path) -> NDArray[np.int64]:
+    """Labels (N,) of a file as indices into ``class_names``.
+
+    Raises:
+        InputError: there is none, or one that is negative or not among the names; the message names ``path``.
+    """
     if labels.size == 0:
         raise InputError(f"{path} holds no samples; it needs at least one")
     # A negative label mostly marks what has none; only the pair -1 and 1 is a usual way to write two classes.

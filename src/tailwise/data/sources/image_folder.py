@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tailwise.data.images import decode_images
 from tailwise.data.sources.base import Table, UserSource, locate
-from tailwise.data.sources.images import decode_images
 from tailwise.errors import InputError
 
 _SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))

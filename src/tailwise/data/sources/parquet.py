@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -15,8 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tailwise.data.images import decode_images
 from tailwise.data.sources.base import Table, UserSource, locate
-from tailwise.data.sources.images import decode_images
 from tailwise.errors import InputError
 
 
@@ -63,15 +64,31 @@ class Parquet(UserSource):
         return decode_column(self._column(path, self.image_column), rows, path, self.image_size, self.grayscale)
 
     def _column(self, path: Path, name: str) -> pa.ChunkedArray:
-        try:
-            with pq.ParquetFile(path) as opened:
-                names = opened.schema_arrow.names
-                if name in names:
-                    return opened.read([name])[name]
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"{path} is not a readable Parquet file ({reason})") from error
-        raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
+        names = column_names(path)
+        if name not in names:
+            raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
+        with _readable(path):
+            return pq.read_table(path, columns=[name])[name]
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a file.
+
+    Raises:
+        InputError: it is no Parquet file.
+    """
+    with _readable(path):
+        names: list[str] = pq.read_schema(path).names
+        return names
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path} is not a readable Parquet file ({reason})") from error
 
 
 def decode_column(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data.sources.messages import one_line
-from tailwise.data.sources.images import decode_images
+from tailwise.data.images import decode_image, decode_images
 from tailwise.errors import InputError
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
@@ -53,6 +54,29 @@ def test_shrinking_averages_rather_than_skips_pixels() -> None:
     checks = Image.fromarray((np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8))
     decoded = decode_images([("a", png(checks))], 1, image_size=8, grayscale=True)
     assert abs(decoded.astype(float) - 127.5).max() < 5
+
+
+@pytest.mark.parametrize("image_size", [1, 24, 40, 65, 150, 300])
+@pytest.mark.parametrize("crop", [None, lambda width, height: (20.5, 10.0, width - 30.0, height - 7.5)])
+def test_a_jpeg_decoded_at_a_fraction_of_its_size_looks_as_if_decoded_whole(image_size: int, crop: Any) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (10, 15, 3), dtype=np.uint8)
+    file = BytesIO()
+    Image.fromarray(noise).resize((601, 401), Image.Resampling.BICUBIC).save(file, "JPEG", quality=95)
+    with Image.open(file) as whole:
+        box = crop(*whole.size) if crop else None
+        expected = whole.resize((image_size, image_size), Image.Resampling.BILINEAR, box=box)
+    decoded = decode_image("a.jpg", file.getvalue(), image_size, crop=crop)
+    assert abs(decoded - np.asarray(expected, dtype=float)).mean() < 2
+
+
+def test_a_crop_is_that_part_of_the_image() -> None:
+    part = decode_image("a", png(Image.fromarray(COLOURS)), 3, crop=lambda width, height: (1, 2, 4, 5))
+    assert np.array_equal(part, COLOURS[2:5, 1:4])
+
+
+def test_a_missing_file_is_told_from_a_broken_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=one_line("there is no image a.jpg; put it there or take it off the list")):
+        decode_image("a.jpg", tmp_path / "a.jpg", 8)
 
 
 def test_images_of_several_sizes_need_an_image_size() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
+from math import ceil
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tailwise.errors import InputError
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, upper, right and lower edge of a part of an image, in pixels."""
 
 
 def decode_images(
@@ -26,11 +31,11 @@ def decode_images(
         grayscale: one channel of luminance instead of red, green and blue.
 
     Raises:
-        InputError: an image cannot be decoded, holds more than 8 bits a channel, or differs in size.
+        InputError: an image is missing, cannot be decoded, holds more than 8 bits a channel, or differs in size.
     """
     decoded: NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
     for row, (name, image) in enumerate(images):
-        pixels = _decode(name, image, image_size, grayscale)
+        pixels = decode_image(name, image, image_size, grayscale)
         if row == 0:
             decoded = np.empty((count, *pixels.shape), dtype=np.uint8)
         if pixels.shape != decoded.shape[1:]:
@@ -42,17 +47,45 @@ def decode_images(
     return decoded
 
 
-def _decode(name: str, image: Path | bytes, image_size: int | None, grayscale: bool) -> NDArray[np.uint8]:
+def decode_image(
+    name: str,
+    image: Path | bytes,
+    image_size: int | None,
+    grayscale: bool = False,
+    crop: Callable[[int, int], Box] | None = None,
+) -> NDArray[np.uint8]:
+    """One image as (H, W, 3), or (H, W, 1) in grayscale, see :func:`decode_images`.
+
+    Args:
+        name: of the image, for messages.
+        image: file or encoded bytes.
+        image_size: side of the square it is resized to.
+        grayscale: one channel instead of three.
+        crop: from width and height to the part that is resized; by default the whole image.
+    """
     try:
         with Image.open(BytesIO(image) if isinstance(image, bytes) else image) as opened:
             if opened.mode.startswith(("I", "F")):
                 raise InputError(f"{name} has more than 8 bits a channel ({opened.mode}); convert it to 8 bits first")
+            width, height = opened.size
+            box = crop(width, height) if crop else (0.0, 0.0, width, height)
+            reduction = 1.0
+            if image_size is not None:
+                # A JPEG several times too large is decoded at a half, a quarter or an eighth, never below image_size.
+                smallest = (width * image_size / (box[2] - box[0]), height * image_size / (box[3] - box[1]))
+                drafted = opened.draft(None, (ceil(smallest[0]), ceil(smallest[1])))
+                if drafted is not None:  # the reduced size is rounded up, the box that the image fills of it is not
+                    reduction = width / drafted[1][2]
             converted = opened.convert("L" if grayscale else "RGB")
     except InputError:
         raise
+    except FileNotFoundError as error:
+        raise InputError(f"there is no image {name}; put it there or take it off the list") from error
     except Exception as error:  # Pillow's decoders raise all kinds of exceptions on broken files
         raise InputError(f"{name} is not a readable image; replace or remove it") from error
     if image_size is not None:
-        converted = converted.resize((image_size, image_size), Image.Resampling.BILINEAR)
+        right, lower = min(box[2] / reduction, converted.width), min(box[3] / reduction, converted.height)
+        scaled = (box[0] / reduction, box[1] / reduction, right, lower)
+        converted = converted.resize((image_size, image_size), Image.Resampling.BILINEAR, box=scaled)
     pixels = np.asarray(converted, dtype=np.uint8)
     return pixels[:, :, None] if grayscale else pixels
