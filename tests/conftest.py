@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from small_data import write_small_data
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 REPOSITORY = Path(__file__).parents[1]
@@ -25,6 +27,14 @@ def _folder(variable: str, default: str) -> Path:
 def data_root() -> Path:
     """The folder of real data sets: TAILWISE_DATA, or shared/data beside the repository."""
     return _folder("TAILWISE_DATA", "data")
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a few samples of each data set that is not among the real ones."""
+    root = tmp_path_factory.mktemp("small-data")
+    write_small_data(root)
+    return root
 
 
 def golden(name: str) -> list[dict[str, Any]]:

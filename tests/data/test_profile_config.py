@@ -25,6 +25,15 @@ WRITTEN = [
     ({"name": "step", "majority_count": 50, "minority_count": 5, "majority_classes": [1]}, [5, 50, 5]),
     ({"name": "multi-step", "steps": [{"count": 7, "classes": [2, 0]}, {"count": 70, "classes": [1]}]}, [7, 70, 7]),
     ({"name": "counts", "counts": [3, 2, 1]}, [3, 2, 1]),
+    (
+        {"name": "step", "majority_count": 99, "minority_count": 85, "majority_classes": [0], "cap": True},
+        [90, 85, 80],
+    ),
+    (
+        {"name": "multi-step", "steps": [{"count": 7, "classes": [2, 0]}, {"count": 700, "classes": [1]}], "cap": True},
+        [7, 100, 7],
+    ),
+    ({"name": "counts", "counts": [300, 2, 1], "cap": True}, [90, 2, 1]),
 ]
 
 

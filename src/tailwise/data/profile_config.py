@@ -63,7 +63,7 @@ class DecreasingProfile(ProfileModel):
     def class_counts(self, available: ClassCounts) -> ClassCounts:
         """Counts falling with the label."""
         wanted = self.decreasing_counts(len(available), self.max_count or max(available))
-        return ClassCounts(np.minimum(wanted.counts, available.counts)) if self.cap else wanted
+        return _capped(wanted, available) if self.cap else wanted
 
 
 class ExponentialProfile(DecreasingProfile):
@@ -87,16 +87,18 @@ class LinearProfile(DecreasingProfile):
 
 
 class StepProfile(ProfileModel):
-    """Majority and minority classes, see :func:`step_counts`."""
+    """Majority and minority classes, see :func:`step_counts`; ``cap`` as in :class:`DecreasingProfile`."""
 
     name: Literal["step"] = "step"
     majority_count: Count
     minority_count: Count
     majority_classes: tuple[Label, ...]
+    cap: bool = False
 
     def class_counts(self, available: ClassCounts) -> ClassCounts:
         """Two levels of counts."""
-        return step_counts(len(available), self.majority_count, self.minority_count, self.majority_classes)
+        wanted = step_counts(len(available), self.majority_count, self.minority_count, self.majority_classes)
+        return _capped(wanted, available) if self.cap else wanted
 
 
 class Step(BaseModel):
@@ -109,27 +111,36 @@ class Step(BaseModel):
 
 
 class MultiStepProfile(ProfileModel):
-    """Several levels, see :func:`multi_step_counts`."""
+    """Several levels, see :func:`multi_step_counts`; ``cap`` as in :class:`DecreasingProfile`."""
 
     name: Literal["multi-step"] = "multi-step"
     steps: tuple[Step, ...]
+    cap: bool = False
 
     def class_counts(self, available: ClassCounts) -> ClassCounts:
         """One level of counts for each step."""
-        return multi_step_counts(len(available), [(step.count, step.classes) for step in self.steps])
+        wanted = multi_step_counts(len(available), [(step.count, step.classes) for step in self.steps])
+        return _capped(wanted, available) if self.cap else wanted
+
+
+def _capped(wanted: ClassCounts, available: ClassCounts) -> ClassCounts:
+    """What there is where less exists than is wanted."""
+    return ClassCounts(np.minimum(wanted.counts, available.counts))
 
 
 class CountsProfile(ProfileModel):
-    """Counts given one by one, in the order of the labels."""
+    """Counts given one by one, in the order of the labels; ``cap`` as in :class:`DecreasingProfile`."""
 
     name: Literal["counts"] = "counts"
     counts: tuple[Count, ...]
+    cap: bool = False
 
     def class_counts(self, available: ClassCounts) -> ClassCounts:
         """The given counts."""
         if len(self.counts) != len(available):
             raise InputError(f"counts must be one for each of the {len(available)} classes, got {len(self.counts)}")
-        return ClassCounts(self.counts)
+        wanted = ClassCounts(self.counts)
+        return _capped(wanted, available) if self.cap else wanted
 
 
 Profile: TypeAlias = Annotated[

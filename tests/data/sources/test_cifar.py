@@ -127,6 +127,19 @@ def test_the_hubs_own_columns_and_file_names_are_understood(data_root: Path, tmp
     assert_same(CIFAR100().load(tmp_path, "test"), cifar100.subset(np.arange(300)))
 
 
+def test_coarse_labels_are_the_twenty_superclasses(cifar100: Arrays, data_root: Path) -> None:
+    # The numbers of the superclasses in the order of the classes, as the coarse labels of the binary version have them.
+    superclasses = """
+    4 1 14 8 0 6 7 7 18 3 3 14 9 18 7 11 3 9 7 11 6 11 5 10 7 6 13 15 3 15 0 11 1 10 12 14 16 9 11 5 5 19 8 8 15 13 14
+    17 18 10 16 4 17 4 2 0 17 4 18 17 10 3 2 12 12 16 12 1 9 19 2 10 0 1 16 12 9 13 15 13 16 19 2 4 6 19 5 5 8 19 18 1
+    2 15 6 0 17 8 14 13"""
+    coarse = CIFAR100(labels="coarse").load(data_root, "test")
+    assert (coarse.targets == np.array(superclasses.split(), dtype=np.int64)[cifar100.targets]).all()
+    assert coarse.class_names[8] == "large_carnivores"
+    assert coarse.class_names[11] == "large_omnivores_and_herbivores"
+    assert np.array_equal(coarse.inputs, cifar100.inputs)
+
+
 def test_the_pool_is_all_of_cifar100_lt_with_imbalance_factor_10(pool: Arrays) -> None:
     assert len(pool.targets) == 18_817
     assert (np.diff(pool.targets) >= 0).all()

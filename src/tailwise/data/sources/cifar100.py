@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from tailwise.data.arrays import Arrays
 from tailwise.data.sources.base import Split, expected_at, find_under
 from tailwise.data.sources.cifar import CIFARSource
@@ -21,6 +23,28 @@ pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose
 skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
 tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
 """
+_SUPERCLASSES = {
+    "aquatic_mammals": "beaver dolphin otter seal whale",
+    "fish": "aquarium_fish flatfish ray shark trout",
+    "flowers": "orchid poppy rose sunflower tulip",
+    "food_containers": "bottle bowl can cup plate",
+    "fruit_and_vegetables": "apple mushroom orange pear sweet_pepper",
+    "household_electrical_devices": "clock keyboard lamp telephone television",
+    "household_furniture": "bed chair couch table wardrobe",
+    "insects": "bee beetle butterfly caterpillar cockroach",
+    "large_carnivores": "bear leopard lion tiger wolf",
+    "large_man-made_outdoor_things": "bridge castle house road skyscraper",
+    "large_natural_outdoor_scenes": "cloud forest mountain plain sea",
+    "large_omnivores_and_herbivores": "camel cattle chimpanzee elephant kangaroo",
+    "medium_mammals": "fox porcupine possum raccoon skunk",
+    "non-insect_invertebrates": "crab lobster snail spider worm",
+    "people": "baby boy girl man woman",
+    "reptiles": "crocodile dinosaur lizard snake turtle",
+    "small_mammals": "hamster mouse rabbit shrew squirrel",
+    "trees": "maple_tree oak_tree palm_tree pine_tree willow_tree",
+    "vehicles_1": "bicycle bus motorcycle pickup_truck train",
+    "vehicles_2": "lawn_mower rocket streetcar tank tractor",
+}
 
 
 class CIFAR100(CIFARSource):
@@ -29,6 +53,7 @@ class CIFAR100(CIFARSource):
     Args:
         train: ``official`` for the whole training split; ``pool`` for the long-tailed pool with recovered labels, from
             which subsets are taken with ``data.seed: null`` and an exponential profile with ``cap: true``.
+        labels: ``fine`` for the hundred classes, ``coarse`` for the twenty superclasses of five classes each.
 
     Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
     """
@@ -47,12 +72,23 @@ class CIFAR100(CIFARSource):
 
     name: Literal["cifar100"] = "cifar100"
     train: Literal["official", "pool"] = "official"
+    labels: Literal["fine", "coarse"] = "fine"
 
     def load(self, root: Path | None, split: Split) -> Arrays:
         """Read one split, (N, 32, 32, 3); the test split is the official one in any case."""
+        fine = self._load_fine(root, split)
+        return fine if self.labels == "fine" else _by_superclass(fine)
+
+    def _load_fine(self, root: Path | None, split: Split) -> Arrays:
         if split == "test" or self.train == "official":
             return super().load(root, split)
         path = find_under(root, _POOL)
         if path is None:
             raise InputError(f"train: pool needs the pool's Parquet file; put it at {expected_at(root, _POOL)}")
         return read_hub_parquet(path, self.class_names, (32, 32, 3))
+
+
+def _by_superclass(fine: Arrays) -> Arrays:
+    superclass = {name: label for label, names in enumerate(_SUPERCLASSES.values()) for name in names.split()}
+    of_class = np.array([superclass[name] for name in fine.class_names], dtype=np.int64)
+    return Arrays(fine.inputs, of_class[fine.targets], tuple(_SUPERCLASSES))

@@ -1,0 +1,31 @@
+"""A few samples of each class of the data sets that are not here, in files of their true format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+from data.sources.phcx_files import block, candidate, written
+
+EACH = 4
+SMALL_HTRU_SPLIT = {"train_pulsars": 6, "train_rfi": 10, "test_pulsars_from": 6, "test_rfi_from": 10}
+
+
+def write_small_data(root: Path) -> None:
+    """Fill a data root."""
+    pixels = np.random.default_rng(0)
+    for split in ("train", "test"):
+        labels = np.repeat(np.arange(1, 11), EACH)
+        images = pixels.integers(0, 256, (32, 32, 3, len(labels)), dtype=np.uint8)
+        (root / "svhn").mkdir(exist_ok=True)
+        scipy.io.savemat(root / "svhn" / f"{split}_32x32.mat", {"X": images, "y": labels[:, None]})
+        records = [bytes([0, label]) + pixels.bytes(3072) for label in range(100) for _ in range(EACH)]
+        (root / "cifar100/cifar-100-binary").mkdir(parents=True, exist_ok=True)
+        (root / f"cifar100/cifar-100-binary/{split}.bin").write_bytes(b"".join(records))
+    for kind, count in {"pulsars": 10, "RFI": 16}.items():
+        for number in range(count):
+            images = [pixels.integers(0, 256, (16, 32), dtype=np.uint8) for _ in range(2)]
+            content = candidate(block("SubIntegrations", images[0]), block("SubBands", images[1]))
+            written(root / "htru-medlat" / kind / f"candidate_{number:03}.phcx.gz", content)
