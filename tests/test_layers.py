@@ -12,7 +12,7 @@ import pytest
 import tailwise
 
 PACKAGE = Path(tailwise.__file__).parent
-LIBRARY = ("counts", "losses", "weights", "schedules", "posthoc", "metrics", "heads")
+LIBRARY = ("hyperparameters", "conversion", "counts", "losses", "weights", "schedules", "posthoc", "metrics", "heads")
 THIRD_PARTY = {"torch", "numpy", "typing_extensions"}
 
 
