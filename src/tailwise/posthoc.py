@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 
@@ -11,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tailwise.conversion import as_tensor
 from tailwise.counts import ClassCounts, CountsLike
+from tailwise.hyperparameters import in_range
 
 Logits = TypeVar("Logits", Tensor, NDArray[Any])
 
@@ -25,7 +26,7 @@ class PosthocCorrection(ABC):
         Raises:
             ValueError: the logits are not (N, C) or not finite.
         """
-        given = torch.as_tensor(logits)
+        given = as_tensor(logits)
         if given.ndim != 2 or not given.is_floating_point() or not given.isfinite().all():
             raise ValueError(
                 f"logits must be finite and floating (N, C), got {given.dtype} of shape {tuple(given.shape)}"
@@ -63,7 +64,7 @@ class LogitAdjustment(PosthocCorrection):
                 f"class {missing} has count 0, so its log prior is infinite; leave it out or count it as 1"
             )
         self.log_prior = torch.from_numpy(np.log(counts.priors))
-        self.tau = _finite(tau)
+        self.tau = in_range("tau", tau)
 
     def _correct(self, logits: Tensor) -> Tensor:
         if logits.shape[1] != len(self.log_prior):
@@ -91,7 +92,7 @@ class PredictionRebalancing(PosthocCorrection):
     """
 
     def __init__(self, tau: float = 1.0) -> None:
-        self.tau = _finite(tau)
+        self.tau = in_range("tau", tau)
 
     def scores(self, logits: Logits) -> Logits:
         """P' itself, not renormalised; for tau > 1 infinite where a class has next to no probability in the set."""
@@ -118,9 +119,3 @@ def build_posthoc(name: str, class_counts: CountsLike, tau: float) -> PosthocCor
     if name not in POSTHOC:
         raise ValueError(f"no correction is named {name!r}; there are {', '.join(POSTHOC)}")
     return PredictionRebalancing(tau) if name == "rebalance" else LogitAdjustment(class_counts, tau)
-
-
-def _finite(tau: float) -> float:
-    if not math.isfinite(tau):
-        raise ValueError(f"tau must be a finite number, got {tau}")
-    return tau

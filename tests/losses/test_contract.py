@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -192,9 +194,12 @@ def test_autocast_costs_no_precision(case: LossCase, dtype: torch.dtype, soft: b
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_logits_of_ten_thousand_stay_finite(case: LossCase, dtype: torch.dtype, soft: bool, smoothing: float) -> None:
-    logits = torch.full((10, 5), -1e4, dtype=dtype)
-    logits[torch.arange(10), torch.arange(10) % 5] = 1e4
+def test_logits_of_any_size_up_to_1e30_stay_finite(
+    case: LossCase, dtype: torch.dtype, soft: bool, smoothing: float
+) -> None:
+    size = min(1e30, torch.finfo(dtype).max)
+    logits = torch.full((10, 5), -size, dtype=dtype)
+    logits[torch.arange(10), torch.arange(10) % 5] = size
     target = torch.tensor([0, 1, 2, 3, 4, 1, 2, 3, 4, 0])  # five samples surely right, five surely wrong
     if soft:
         target = one_hot(target, 5).to(dtype)
@@ -300,10 +305,12 @@ def test_wrong_shapes_and_types_are_named(logits: Tensor, target: Tensor, messag
     ("options", "message"),
     [
         ({"reduction": "average"}, 'reduction must be "mean", "sum" or "none"'),
-        ({"label_smoothing": 1.5}, "label_smoothing must be from 0 to 1"),
+        ({"label_smoothing": 1.5}, "label_smoothing must be at least 0 and at most 1"),
         ({"weight": [[1.0, 2.0]]}, "weight must be one number per class"),
         ({"weight": [1.0, float("nan")]}, "weight must be finite"),
         ({"weight": [1.0, -1.0]}, "not negative"),
+        ({"label_smoothing": float("nan")}, "label_smoothing must be at least 0 and at most 1 and a finite number"),
+        ({"ignore_index": None}, "ignore_index must be a whole number, got None"),
         ({"gama": 2.0}, "no argument 'gama'; it takes"),
     ],
 )
@@ -311,3 +318,37 @@ def test_wrong_shapes_and_types_are_named(logits: Tensor, target: Tensor, messag
 def test_wrong_options_are_named(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build_loss(name, [3, 2], **options)
+
+
+NUMBERS = [
+    (name, parameter.name)
+    for name, entry in sorted(LOSSES.items())
+    for parameter in inspect.signature(entry.cls).parameters.values()
+    if isinstance(parameter.default, float)
+]
+
+
+@pytest.mark.parametrize(("name", "argument"), NUMBERS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "2", True, torch.tensor(2.0)])
+def test_numbers_that_are_not_finite_are_refused(name: str, argument: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{argument} must be .*a finite number, got"):
+        build_loss(name, [3, 2], **{argument: value})
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(LOSSES) if LOSSES[name].counts == "needed"])
+def test_missing_counts_are_named_where_they_are_needed(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{LOSSES[name].cls.__name__} needs class_counts, got None; give"):
+        build_loss(name)
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "message"),
+    [
+        ([[0.0, 1.0]], torch.tensor([0]), "logits must be a tensor, got list; convert with torch.as_tensor"),
+        (np.zeros((1, 2)), torch.tensor([0]), "logits must be a tensor, got ndarray"),
+        (torch.zeros(1, 2), [0], "target must be a tensor, got list"),
+    ],
+)
+def test_what_is_no_tensor_is_refused(logits: Any, target: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        build_loss("cross_entropy")(logits, target)

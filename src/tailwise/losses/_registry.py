@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tailwise.counts import CountsLike
-from tailwise.losses._base import OPTION_NAMES, ClassificationLoss
+from tailwise.losses._base import OPTION_DEFAULTS, ClassificationLoss
 
 LossClass = TypeVar("LossClass", bound=type[ClassificationLoss])
 
@@ -28,15 +28,12 @@ class LossEntry:
     def arguments(self) -> tuple[str, ...]:
         """The names of the keyword arguments."""
         own = [key for key in inspect.signature(self.cls).parameters if key != "options"]
-        return (*own, *(key for key in OPTION_NAMES if key not in own))
+        return (*own, *(key for key in OPTION_DEFAULTS if key not in own))
 
     @property
     def counts(self) -> str:
         """How the loss takes ``class_counts``: "needed", "optional" or "-"."""
-        parameter = inspect.signature(self.cls).parameters.get("class_counts")
-        if parameter is None:
-            return "-"
-        return "needed" if parameter.default is inspect.Parameter.empty else "optional"
+        return self.cls.counts_use()
 
 
 LOSSES: dict[str, LossEntry] = {}
@@ -80,7 +77,8 @@ def build_loss(name: str, class_counts: CountsLike | None = None, **arguments: A
         **arguments: the loss's own keyword arguments.
 
     Raises:
-        ValueError: there is no such loss or argument, or an argument is out of range.
+        ValueError: there is no such loss or argument, the class counts are needed but not given, or an argument is out
+            of range.
     """
     entry = find_loss(name)
     for key in arguments:
