@@ -352,3 +352,24 @@ def test_missing_counts_are_named_where_they_are_needed(name: str) -> None:
 def test_what_is_no_tensor_is_refused(logits: Any, target: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         build_loss("cross_entropy")(logits, target)
+
+
+@every_loss
+def test_printed_it_shows_the_arguments_it_was_given(case: LossCase) -> None:
+    shown = repr(build(case, reduction="sum"))
+    assert "reduction='sum'" in shown
+    assert "ignore_index" not in shown
+    for name, value in case.arguments.items():
+        assert f"{name}={value!r}" in shown
+
+
+@every_loss
+def test_printed_with_many_classes_it_shows_their_number_alone(case: LossCase) -> None:
+    if not {"alpha", "majority_classes"} & set(case.arguments):
+        shown = repr(build(case, 1000, weight=[0.5] * 1000))
+        assert "weight=<1000 classes>" in shown
+        assert ("class_counts=<1000 classes>" in shown) == (LOSSES[case.name].counts != "-")
+
+
+def test_printed_weights_of_few_classes_are_short() -> None:
+    assert repr(build_loss("ce", weight=[0.1, 2])) == "CrossEntropyLoss(weight=[0.1, 2.0])"

@@ -42,6 +42,7 @@ class LossOptions(SharedOptions, total=False):
 
 
 OPTION_DEFAULTS = {"weight": None, "ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean"}
+MAX_SHOWN_CLASSES = 10
 
 
 class ClassificationLoss(nn.Module):
@@ -90,6 +91,17 @@ class ClassificationLoss(nn.Module):
         if parameter is None:
             return "-"
         return "needed" if parameter.default is inspect.Parameter.empty else "optional"
+
+    def extra_repr(self) -> str:
+        """The loss's own keyword arguments, then the options that are not at their default; None is left out."""
+        own = [name for name in inspect.signature(type(self)).parameters if name != "options"]
+        defaults = {name: default for name, default in OPTION_DEFAULTS.items() if name not in own}
+        settings = {name: getattr(self, name, None) for name in (*own, *defaults)}
+        return ", ".join(
+            f"{name}={_brief(value)}"
+            for name, value in settings.items()
+            if value is not None and (defaults.get(name) is None or value != defaults[name])
+        )
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """Loss of samples of class ``label`` whose class has log-probability ``log_p``; shapes broadcast."""
@@ -243,6 +255,15 @@ def summed_over_ranks(*tensors: Tensor) -> tuple[Tensor, ...]:
 def double_precision(class_counts: Tensor) -> Tensor:
     """The counts as floats of the best precision that their device has (MPS has no float64)."""
     return class_counts.to(torch.float32 if class_counts.device.type == "mps" else torch.float64)
+
+
+def _brief(setting: Any) -> str:
+    """A setting as Python writes it, or how many classes it has where they would not fit on a line."""
+    if isinstance(setting, (Tensor, list)) and len(setting) > MAX_SHOWN_CLASSES:
+        return f"<{len(setting)} classes>"
+    if isinstance(setting, Tensor):
+        setting = [float(f"{factor:.6g}") if isinstance(factor, float) else factor for factor in setting.tolist()]
+    return repr(setting)
 
 
 def _check_shapes(logits: Tensor, target: Tensor) -> None:
