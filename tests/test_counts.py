@@ -14,7 +14,17 @@ from tailwise import ClassCounts
 
 @pytest.mark.parametrize(
     "given",
-    [[500, 50, 5], (500, 50, 5), np.array([500, 50, 5]), torch.tensor([500.0, 50.0, 5.0]), ClassCounts([500, 50, 5])],
+    [
+        [500, 50, 5],
+        (500, 50, 5),
+        np.array([500, 50, 5]),
+        np.array([500, 50, 5], dtype=np.uint64),
+        torch.tensor([500.0, 50.0, 5.0], requires_grad=True),
+        torch.tensor([500, 50, 5], dtype=torch.float16),
+        torch.tensor([500, 50, 5], dtype=torch.bfloat16),
+        ClassCounts([500, 50, 5]),
+    ],
+    ids=str,
 )
 def test_takes_lists_arrays_tensors_and_itself(given: Any) -> None:
     counts = ClassCounts(given)
@@ -25,6 +35,47 @@ def test_takes_lists_arrays_tensors_and_itself(given: Any) -> None:
     assert counts.tensor().dtype == torch.int64
     assert counts == ClassCounts([500, 50, 5])
     assert counts != ClassCounts([500, 50, 6])
+
+
+@pytest.mark.parametrize("same", [[9, 1], (9, 1.0), np.array([9, 1]), torch.tensor([9, 1]), ClassCounts([9, 1])])
+def test_equals_whatever_holds_the_same_numbers(same: Any) -> None:
+    assert (ClassCounts([9, 1]) == same) is True
+    assert (ClassCounts([9, 2]) == same) is False
+
+
+@pytest.mark.parametrize("other", [[9], [[9, 1]], [[9], [1, 2]], ["9", "1"], None, 9, "91"])
+def test_equals_nothing_else(other: object) -> None:
+    assert (ClassCounts([9, 1]) == other) is False
+
+
+def test_equal_counts_have_equal_hashes() -> None:
+    assert len({ClassCounts([9, 1]), ClassCounts([9.0, 1.0]), (9, 1)}) == 1
+
+
+def test_an_index_gives_a_number_and_a_slice_or_mask_an_array() -> None:
+    counts = ClassCounts([500, 50, 5])
+    assert type(counts[-1]) is int
+    assert counts[:2].tolist() == [500, 50]
+    assert counts[[2, 0]].tolist() == [5, 500]
+    assert counts[counts.groups().few].tolist() == [5]
+    with pytest.raises(IndexError):
+        counts[3]
+
+
+@pytest.mark.parametrize("given", [[2**63 - 2, 1], np.array([2**63 - 2, 1], dtype=np.uint64)])
+def test_counts_that_sum_to_the_largest_int64_are_exact(given: Any) -> None:
+    counts = ClassCounts(given)
+    assert counts.total == 2**63 - 1
+    assert list(counts) == [2**63 - 2, 1]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[1e30, 1.0], [2**63 + 5, 1], np.array([2**63 + 5], dtype=np.uint64), [2**62, 2**62], torch.tensor([1e19])],
+)
+def test_counts_that_no_int64_holds_are_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match=r"class_counts must sum to less than 2\*\*63, got \d+; give"):
+        ClassCounts(given)
 
 
 def test_priors_sum_to_one_in_proportion() -> None:
@@ -77,6 +128,7 @@ def test_cannot_be_changed_through_its_array() -> None:
         ([0, 0], ValueError, "all zero"),
         (["a", "b"], TypeError, "must be whole numbers"),
         ([True, False], TypeError, "must be whole numbers, got bool"),
+        ([2**64, 1], TypeError, r"must be whole numbers, got object; pass one integer below 2\*\*63 per class"),
     ],
 )
 def test_counts_that_are_none_are_refused(given: Any, error: type[Exception], message: str) -> None:
@@ -90,6 +142,7 @@ def test_counts_that_are_none_are_refused(given: Any, error: type[Exception], me
         ([], "non-empty list of labels"),
         ([[0, 1]], r"got shape \(1, 2\)"),
         ([0.5, 1.0], "integer labels, got float64"),
+        (torch.ones(2, dtype=torch.bfloat16), "integer labels, got float64"),
         ([-1, 0], "labels from 0 up, got -1"),
         ([0, 3], "target 3 is out of range for 3 classes"),
     ],

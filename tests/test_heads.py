@@ -38,7 +38,8 @@ def test_cosine_head_of_a_zero_feature_is_finite() -> None:
     [
         (("quadratic", 4, 3), 'head must be "linear" or "cosine"'),
         (("linear", 4, 3, 16.0), "a linear head has no scale"),
-        (("cosine", 4, 3, 0.0), "scale must be positive"),
+        (("cosine", 4, 3, 0.0), "scale must be above 0"),
+        (("cosine", 4, 3, float("inf")), "scale must be above 0 and a finite number, got inf"),
     ],
 )
 def test_wrong_heads_are_named(arguments: tuple[str, int, int], message: str) -> None:

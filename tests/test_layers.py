@@ -12,7 +12,19 @@ import pytest
 import tailwise
 
 PACKAGE = Path(tailwise.__file__).parent
-LIBRARY = ("counts", "losses", "weights", "schedules", "sampling", "mixing", "posthoc", "metrics", "heads")
+LIBRARY = (
+    "hyperparameters",
+    "conversion",
+    "counts",
+    "losses",
+    "weights",
+    "schedules",
+    "sampling",
+    "mixing",
+    "posthoc",
+    "metrics",
+    "heads",
+)
 THIRD_PARTY = {"torch", "numpy", "typing_extensions"}
 
 

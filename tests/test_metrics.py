@@ -23,7 +23,8 @@ def random_problem(classes: int, samples: int = 300, seed: int = 0, decimals: in
 
 
 def softmax(logits: Any) -> Any:
-    return torch.tensor(logits).softmax(1).numpy()
+    """Rounded, so that what is a tie up to the rounding of a sum is one."""
+    return torch.tensor(logits).softmax(1).numpy().round(12)
 
 
 @pytest.mark.parametrize("decimals", [None, 0], ids=["distinct", "ties"])
@@ -66,6 +67,39 @@ def test_multiclass_metrics_are_macro_averages(classes: int, decimals: int | Non
     assert {name: report[name] for name in expected} == pytest.approx(expected, abs=1e-6)
     recalls = sk.recall_score(target, predicted, average=None)
     assert [report[f"recall/{index}"] for index in range(classes)] == pytest.approx(recalls.tolist())
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_saturated_softmax_makes_no_ties(classes: int, dtype: Any) -> None:
+    """One class is the larger the surer it is; at 100 times the size its probabilities are 0 and 1."""
+    logits, target = random_problem(classes)
+    logits = (100 * logits).astype(dtype)
+    report = classification_report(logits, target, [50] * classes)
+    odds = [
+        [z[c] - torch.tensor(np.delete(z, c)).logsumexp(0).item() for c in range(classes)]
+        for z in logits.astype(np.float64)
+    ]
+    positive = range(1, 2) if classes == 2 else range(classes)
+    scores = np.array(odds)
+    auc = np.mean([sk.roc_auc_score(target == c, scores[:, c]) for c in positive])
+    ap = np.mean([sk.average_precision_score(target == c, scores[:, c]) for c in positive])
+    assert report["auc"] == pytest.approx(auc)
+    assert report["ap"] == pytest.approx(ap)
+    saturated = torch.tensor(logits).double().softmax(1).numpy()
+    assert auc != pytest.approx(np.mean([sk.roc_auc_score(target == c, saturated[:, c]) for c in positive]))
+
+
+def test_samples_that_differ_in_the_order_of_the_other_classes_are_ties() -> None:
+    generator = np.random.default_rng(0)
+    first, others = generator.normal(size=2), generator.normal(size=18)
+    logits = np.stack([np.concatenate([first, generator.permutation(others)]) for _ in range(50)])
+    assert classification_report(logits, np.arange(50) % 2, [1] * 20)["auc"] == 0.5
+
+
+def test_ranking_survives_logits_whose_differences_overflow() -> None:
+    logits = np.array([[1e308, -1e308], [0.0, 1.0], [-1e308, 1e308], [2.0, 1.0]])
+    assert classification_report(logits, np.array([0, 1, 1, 0]), [2, 2])["auc"] == 1.0
 
 
 def test_classes_missing_from_the_test_set_count_in_no_average() -> None:
@@ -135,6 +169,12 @@ def test_order_of_samples_and_names_of_classes_do_not_matter() -> None:
     ours = {name: value for name, value in report.items() if not name.startswith("recall/")}
     theirs = {name: value for name, value in renamed.items() if not name.startswith("recall/")}
     assert theirs == pytest.approx(ours)
+
+
+def test_arrays_of_any_strides_and_byte_order_are_taken() -> None:
+    logits, target = random_problem(3)
+    expected = classification_report(logits[::-1].copy(), target[::-1].copy(), [9, 9, 9])
+    assert classification_report(logits[::-1].astype(">f8"), target.astype(">i4")[::-1], [9, 9, 9]) == expected
 
 
 def test_numpy_and_torch_half_precision_are_taken() -> None:

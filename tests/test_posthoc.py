@@ -140,6 +140,14 @@ def test_numpy_in_numpy_out_and_torch_in_torch_out(correction: PosthocCorrection
 
 
 @pytest.mark.parametrize("correction", [LogitAdjustment([9, 1]), PredictionRebalancing()])
+@pytest.mark.parametrize("layout", [lambda z: z[::-1][::-1], lambda z: z.astype(">f8"), np.asfortranarray])
+def test_arrays_of_any_strides_and_byte_order_are_taken(correction: PosthocCorrection, layout: Any) -> None:
+    logits = np.random.default_rng(0).normal(size=(20, 2))
+    corrected = correction.transform(layout(logits)[::-1])
+    np.testing.assert_array_equal(corrected, correction.transform(logits[::-1].copy()))
+
+
+@pytest.mark.parametrize("correction", [LogitAdjustment([9, 1]), PredictionRebalancing()])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [1e4, "largest"])
 def test_extreme_logits_stay_finite(correction: PosthocCorrection, dtype: torch.dtype, scale: float | str) -> None:

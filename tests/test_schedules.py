@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from conftest import golden
+from tailwise import schedules
 from tailwise.schedules import (
     DeferredReweighting,
     PhasedProgress,
@@ -54,6 +55,16 @@ def test_phased_mixing_matches_golden_row_by_row_and_all_at_once(case: dict[str,
         torch.testing.assert_close(weight, double(expected), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["DeferredReweighting", "PhasedProgressiveWeights", "PhasedProgressiveSampling"])
+@pytest.mark.parametrize("epoch", [0, 5, 9])
+def test_changing_the_result_leaves_the_schedule_as_it_is(name: str, epoch: int) -> None:
+    arguments = {"start": 5} if name == "DeferredReweighting" else {"start": 1, "end": 9}
+    schedule = getattr(schedules, name)([900, 90, 10], **arguments)
+    expected = schedule(epoch).clone()
+    schedule(epoch).zero_()
+    assert torch.equal(schedule(epoch), expected)
+
+
 @pytest.mark.parametrize("form", ["power", "logarithmic", "inverse-logarithmic"])
 def test_progress_rises_from_zero_at_start_to_one_at_end(form: Any) -> None:
     progress = PhasedProgress(10, 30, power=4.0, form=form).progress
@@ -92,13 +103,21 @@ def test_mixing_is_symmetric_in_the_pair() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DeferredReweighting([2, 1], start=-1), "start must be an epoch from 0 up, got -1"),
-        (lambda: PhasedProgressiveWeights([2, 1], 5, 5), "0 <= start < end, got 5 and 5"),
+        (lambda: DeferredReweighting([2, 1], start=-1), "start must be at least 0, got -1"),
+        (lambda: PhasedProgressiveWeights([2, 1], 5, 5), "end must be above 5, got 5"),
         (lambda: PhasedProgressiveWeights([2, 0], 5, 9), "class 1 has count 0"),
         (lambda: PhasedProgressiveSampling([2, 0], 5, 9), "class 1 has count 0"),
-        (lambda: PhasedProgress(0, 1, power=0.0), "power must be positive"),
+        (lambda: PhasedProgress(0, 1, power=0.0), "power must be above 0"),
         (lambda: PhasedProgress(0, 1, power=1.0, form="logarithmic"), "not 1 as the base of a logarithm"),
-        (lambda: PhasedProgress(0, 1, form="cubic"), "form must be one of power, logarithmic"),  # type: ignore[arg-type]
+        (lambda: PhasedProgress(0, 1, form="cubic"), 'form must be "power", "logarithmic" or "inverse-logarithmic"'),  # type: ignore[arg-type]
+        (lambda: DeferredReweighting([2, 1], start=float("nan")), "start must be at least 0 and a finite number"),  # type: ignore[arg-type]
+        (lambda: DeferredReweighting([2, 1], start=1, beta=float("nan")), "beta must be at least 0 and below 1"),
+        (lambda: PhasedProgress(0, float("inf")), "end must be above 0 and a finite number"),  # type: ignore[arg-type]
+        (lambda: PhasedProgress(0, 1, power=float("nan")), "power must be above 0 and a finite number"),
+        (
+            lambda: PhasedProgressiveMixing(0, 1, count_ratio=float("inf")),
+            "count_ratio must be at least 1 and a finite",
+        ),
         (lambda: PhasedProgressiveMixing(0, 1, count_ratio=0.5), "count_ratio must be at least 1"),
     ],
 )

@@ -44,6 +44,16 @@ def test_class_without_samples_is_refused(weights: Any) -> None:
         weights([3, 0])
 
 
+def test_a_weight_may_underflow_but_the_sum_is_the_number_of_classes() -> None:
+    assert inverse_frequency_weights([10**6, 1], power=1000).tolist() == [0.0, 2.0]
+
+
+@pytest.mark.parametrize("power", [-1.0, float("nan"), float("inf")])
+def test_power_that_is_negative_or_not_finite_is_refused(power: float) -> None:
+    with pytest.raises(ValueError, match="power must be at least 0"):
+        inverse_frequency_weights([3, 2], power)
+
+
 def test_beta_of_one_is_refused() -> None:
     with pytest.raises(ValueError, match="beta must be at least 0 and below 1, got 1"):
         effective_number_weights([3, 2], beta=1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, overload, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+
+from tailwise.conversion import as_array
 
 
 @runtime_checkable
@@ -30,9 +32,14 @@ class ClassCounts:
         counts: C non-negative whole numbers as a list, array, tensor or ``ClassCounts``; at least one is positive.
             A class may have count 0 (it is missing from this split); losses that divide by a count refuse it.
 
+    ``counts[c]`` is an int; any other index that numpy takes (a slice, indices, a mask) gives an int64 array, so that
+    ``counts[counts.groups().few]`` are the counts of the rare classes. ``counts == other`` is one bool: the same
+    numbers, in another ``ClassCounts``, a list, tuple, array or tensor.
+
     Raises:
         TypeError: the counts are not numbers.
-        ValueError: the counts are empty, not one-dimensional, negative, not whole numbers, or all zero.
+        ValueError: the counts are empty, not one-dimensional, negative, not whole numbers, all zero, or sum to 2**63
+            or more, which no int64 holds.
 
     Example:
         >>> counts = ClassCounts([500, 50, 5])
@@ -57,7 +64,7 @@ class ClassCounts:
         Raises:
             ValueError: no labels, a label that is not a whole number, negative, or not below ``num_classes``.
         """
-        labels = np.asarray(targets.detach().cpu() if isinstance(targets, torch.Tensor) else targets)
+        labels = as_array(targets)
         if labels.ndim != 1 or labels.size == 0:
             raise ValueError(f"targets must be a non-empty list of labels, got shape {labels.shape}")
         if labels.dtype.kind not in "iu":
@@ -122,17 +129,26 @@ class ClassCounts:
     def __len__(self) -> int:
         return len(self.counts)
 
-    def __getitem__(self, index: int) -> int:
-        return int(self.counts[index])
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | NDArray[np.generic]) -> NDArray[np.int64]: ...
+
+    def __getitem__(self, index: int | slice | Sequence[int] | NDArray[np.generic]) -> Any:
+        chosen = self.counts[index]
+        return chosen if isinstance(chosen, np.ndarray) else int(chosen)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.counts.tolist())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ClassCounts) and np.array_equal(self.counts, other.counts)
+        if isinstance(other, (ClassCounts, list, tuple, np.ndarray, torch.Tensor)):
+            return np.array_equal(self.counts, as_array(other) if isinstance(other, torch.Tensor) else other)
+        return NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.counts.tobytes())
+        return hash(tuple(self))  # a tuple of the same numbers is equal, so it must hash alike
 
     def __repr__(self) -> str:
         shown = ", ".join(map(str, self.counts[:8].tolist())) + (", ..." if len(self) > 8 else "")
@@ -144,11 +160,13 @@ CountsLike: TypeAlias = ClassCounts | Sequence[int] | NDArray[np.generic] | torc
 
 
 def _whole_numbers(counts: CountsLike) -> NDArray[np.int64]:
-    given = np.asarray(counts.detach().cpu() if isinstance(counts, torch.Tensor) else counts)
+    given = as_array(counts)
     if given.ndim != 1 or given.size == 0:
         raise ValueError(f"class_counts must be a non-empty list with one count per class, got shape {given.shape}")
     if given.dtype.kind not in "iuf":
-        raise TypeError(f"class_counts must be whole numbers, got {given.dtype}; pass one integer per class")
+        raise TypeError(
+            f"class_counts must be whole numbers, got {given.dtype}; pass one integer below 2**63 per class"
+        )
     if given.dtype.kind == "f" and not np.array_equal(given, np.floor(given)):
         odd = int(np.flatnonzero(given != np.floor(given))[0])
         raise ValueError(
@@ -161,4 +179,9 @@ def _whole_numbers(counts: CountsLike) -> NDArray[np.int64]:
         raise ValueError(f"class_counts must not be negative, got {given[odd]} for class {odd}")
     if given.max() == 0:
         raise ValueError("class_counts are all zero; count the training targets with ClassCounts.from_targets")
+    total = sum(map(int, given.tolist()))
+    if total >= 2**63:
+        raise ValueError(
+            f"class_counts must sum to less than 2**63, got {total}; give each class its number of samples"
+        )
     return given.astype(np.int64)

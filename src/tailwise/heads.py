@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tailwise.hyperparameters import in_range, one_of
+
 
 class CosineHead(nn.Module):
     """Logits are scaled cosines between the features and one direction per class.
@@ -21,16 +23,14 @@ class CosineHead(nn.Module):
         scale: positive factor.
 
     Raises:
-        ValueError: the scale is not positive.
+        ValueError: the scale is not positive or not finite.
 
     Source: Wang et al., "CosFace", CVPR 2018; Gidaris and Komodakis, "Dynamic Few-Shot Visual Learning", CVPR 2018.
     """
 
     def __init__(self, in_features: int, num_classes: int, scale: float = 1.0) -> None:
         super().__init__()
-        if scale <= 0:
-            raise ValueError(f"scale must be positive, got {scale}")
-        self.scale = scale
+        self.scale = in_range("scale", scale, above=0)
         self.weight = nn.Parameter(torch.empty(num_classes, in_features))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
 
@@ -45,10 +45,9 @@ def build_head(name: str, in_features: int, num_classes: int, scale: float | Non
     Raises:
         ValueError: the name is neither, or a linear head is given a scale.
     """
+    one_of("head", name, ("linear", "cosine"))
     if name == "cosine":
         return CosineHead(in_features, num_classes, 1.0 if scale is None else scale)
-    if name != "linear":
-        raise ValueError(f'head must be "linear" or "cosine", got {name!r}')
     if scale is not None:
         raise ValueError(f"a linear head has no scale, got {scale}; use the cosine head or leave the scale out")
     return nn.Linear(in_features, num_classes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -13,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tailwise.conversion import as_tensor
 from tailwise.counts import ClassCounts, CountsLike
+from tailwise.hyperparameters import in_range
 
 Logits = TypeVar("Logits", Tensor, NDArray[Any])
 TAUS = tuple(step / 10 for step in range(31))
@@ -33,7 +34,7 @@ class PosthocCorrection(ABC):
         Raises:
             ValueError: the logits are not (N, C) or not finite, or the weights not (N,), finite and positive.
         """
-        given = torch.as_tensor(logits)
+        given = as_tensor(logits)
         if given.ndim != 2 or not given.is_floating_point() or not given.isfinite().all():
             raise ValueError(
                 f"logits must be finite and floating (N, C), got {given.dtype} of shape {tuple(given.shape)}"
@@ -74,7 +75,7 @@ class LogitAdjustment(PosthocCorrection):
                 f"class {missing} has count 0, so its log prior is infinite; leave it out or count it as 1"
             )
         self.log_prior = torch.from_numpy(np.log(counts.priors))
-        self.tau = _finite(tau)
+        self.tau = in_range("tau", tau)
 
     def _correct(self, logits: Tensor, sample_weight: Tensor) -> Tensor:
         if logits.shape[1] != len(self.log_prior):
@@ -105,7 +106,7 @@ class PredictionRebalancing(PosthocCorrection):
     """
 
     def __init__(self, tau: float = 1.0) -> None:
-        self.tau = _finite(tau)
+        self.tau = in_range("tau", tau)
 
     def scores(self, logits: Logits) -> Logits:
         """P' itself, not renormalised; for tau > 1 infinite where a class has next to no probability in the set."""
@@ -178,9 +179,3 @@ def search_tau(
     first = accuracies.index(max(accuracies))
     run = itertools.takewhile(lambda accuracy: accuracy == accuracies[first], accuracies[first:])
     return taus[0 if first == 0 else first + (len(list(run)) - 1) // 2]
-
-
-def _finite(tau: float) -> float:
-    if not math.isfinite(tau):
-        raise ValueError(f"tau must be a finite number, got {tau}")
-    return tau

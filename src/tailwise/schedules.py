@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tailwise.counts import ClassCounts, CountsLike
+from tailwise.hyperparameters import in_range, one_of
 from tailwise.weights import effective_number_weights, inverse_frequency_weights
 
 ProgressForm = Literal["power", "logarithmic", "inverse-logarithmic"]
@@ -29,16 +30,14 @@ class DeferredReweighting:
     """
 
     def __init__(self, class_counts: CountsLike, start: int, beta: float = 0.9999) -> None:
-        if start < 0:
-            raise ValueError(f"start must be an epoch from 0 up, got {start}")
-        self.start = start
+        self.start = in_range("start", start, at_least=0)
         self.beta = beta
         self.num_classes = len(ClassCounts(class_counts))
         self.weights = effective_number_weights(class_counts, beta)
 
     def __call__(self, epoch: int) -> Tensor:
         """(C,) class weights of an epoch; they sum to C."""
-        return self.weights if epoch >= self.start else torch.ones(self.num_classes, dtype=torch.float64)
+        return self.weights.clone() if epoch >= self.start else torch.ones(self.num_classes, dtype=torch.float64)
 
 
 class PhasedProgress:
@@ -63,16 +62,13 @@ class PhasedProgress:
     """
 
     def __init__(self, start: int, end: int, power: float = 5.0, form: ProgressForm = "power") -> None:
-        if not 0 <= start < end:
-            raise ValueError(f"start and end must be epochs with 0 <= start < end, got {start} and {end}")
-        if form not in get_args(ProgressForm):
-            raise ValueError(f"form must be one of {', '.join(get_args(ProgressForm))}, got {form!r}")
-        if power <= 0 or (form == "logarithmic" and power == 1):
-            raise ValueError(f"power must be positive, and not 1 as the base of a logarithm, got {power}")
-        self.start = start
-        self.end = end
-        self.power = power
+        one_of("form", form, get_args(ProgressForm))
+        self.start = in_range("start", start, at_least=0)
+        self.end = in_range("end", end, above=self.start)
+        self.power = in_range("power", power, above=0)
         self.form = form
+        if form == "logarithmic" and power == 1:
+            raise ValueError("power must be positive, and not 1 as the base of a logarithm, got 1; choose another form")
 
     def progress(self, epoch: int) -> float:
         """g of an epoch, in [0, 1]."""
@@ -158,9 +154,7 @@ class PhasedProgressiveMixing(PhasedProgress):
 
     def __init__(self, start: int, end: int, power: float = 3.0, count_ratio: float = 3.0) -> None:
         super().__init__(start, end, power)
-        if count_ratio < 1:
-            raise ValueError(f"count_ratio must be at least 1, got {count_ratio}")
-        self.count_ratio = count_ratio
+        self.count_ratio = in_range("count_ratio", count_ratio, at_least=1)
 
     def label_weight(self, epoch: int, lam: Tensor, count_a: Tensor, count_b: Tensor) -> Tensor:
         """Weight of label a for pairs of samples, shapes broadcast.

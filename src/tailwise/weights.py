@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tailwise.counts import ClassCounts, CountsLike
+from tailwise.hyperparameters import in_range
 
 
 def effective_number_weights(class_counts: CountsLike, beta: float = 0.9999) -> Tensor:
@@ -23,8 +24,7 @@ def effective_number_weights(class_counts: CountsLike, beta: float = 0.9999) -> 
 
     Source: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019.
     """
-    if not 0 <= beta < 1:
-        raise ValueError(f"beta must be at least 0 and below 1, got {beta}")
+    beta = in_range("beta", beta, at_least=0, below=1)
     counts = _positive(class_counts)
     # 1 - beta^n, exact also where beta^n is close to 1
     effective = -torch.expm1(counts * torch.tensor(beta, dtype=torch.float64).log()) if beta > 0 else counts / counts
@@ -37,16 +37,18 @@ def inverse_frequency_weights(class_counts: CountsLike, power: float = 1.0) -> T
 
     Args:
         class_counts: (C,) training counts n_c, all positive.
-        power: 0 gives equal weights, 1 inverse frequencies, 0.5 inverse square roots.
+        power: 0 gives equal weights, 1 inverse frequencies, 0.5 inverse square roots; not negative.
 
     Returns:
         (C,) float64.
 
     Raises:
-        ValueError: a class has no samples.
+        ValueError: a class has no samples, or the power is negative or not finite.
     """
+    # Relative to the rarest class, whose weight cannot overflow.
     counts = _positive(class_counts)
-    weights = (counts / counts.max()) ** -power
+    rarity = counts.min() / counts
+    weights = rarity ** in_range("power", power, at_least=0)
     return weights * len(weights) / weights.sum()
 
 

@@ -130,6 +130,12 @@ def test_classes_are_not_drawn_at_the_same_places() -> None:
     assert chosen[:25].tolist() != (chosen[25:] - 50).tolist()
 
 
+@pytest.mark.parametrize("seed", [-1, 1.5, "1"])
+def test_a_seed_that_is_no_whole_number_from_zero_up_is_refused(seed: Any) -> None:
+    with pytest.raises(InputError, match="seed must be a whole number from 0 up, or None for the first samples, got"):
+        subset_indices([0, 0, 1], [1, 1], seed)
+
+
 def test_without_a_seed_the_first_samples_are_taken() -> None:
     chosen = subset_indices([2, 0, 0, 1, 0, 2, 2], [2, 1, 1], seed=None)
     assert chosen.tolist() == [0, 1, 2, 3]

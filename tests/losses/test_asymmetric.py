@@ -31,5 +31,5 @@ def test_without_smoothing_only_gamma_pos_acts_as_focal_loss() -> None:
 
 
 def test_negative_exponent_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"at least 0, got 0\.0 and -4"):
+    with pytest.raises(ValueError, match=r"gamma_neg must be at least 0, got -4"):
         AsymmetricLoss(gamma_neg=-4)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -224,11 +226,12 @@ def test_autocast_costs_no_precision(case: LossCase, dtype: torch.dtype, soft: b
 @with_smoothing(None, 0.0, 0.1)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
-def test_logits_of_ten_thousand_stay_finite(
+def test_logits_of_any_size_up_to_1e30_stay_finite(
     case: LossCase, dtype: torch.dtype, soft: bool, smoothing: float | None
 ) -> None:
-    logits = torch.full((10, 5), -1e4, dtype=dtype)
-    logits[torch.arange(10), torch.arange(10) % 5] = 1e4
+    size = min(1e30, torch.finfo(dtype).max)
+    logits = torch.full((10, 5), -size, dtype=dtype)
+    logits[torch.arange(10), torch.arange(10) % 5] = size
     target = torch.tensor([0, 1, 2, 3, 4, 1, 2, 3, 4, 0])  # five samples surely right, five surely wrong
     if soft:
         target = one_hot(target, 5).to(dtype)
@@ -333,10 +336,12 @@ def test_wrong_shapes_and_types_are_named(logits: Tensor, target: Tensor, messag
     ("options", "message"),
     [
         ({"reduction": "average"}, 'reduction must be "mean", "sum" or "none"'),
-        ({"label_smoothing": 1.5}, "label_smoothing must be from 0 to 1"),
+        ({"label_smoothing": 1.5}, "label_smoothing must be at least 0 and at most 1"),
         ({"weight": [[1.0, 2.0]]}, "weight must be one number per class"),
         ({"weight": [1.0, float("nan")]}, "weight must be finite"),
         ({"weight": [1.0, -1.0]}, "not negative"),
+        ({"label_smoothing": float("nan")}, "label_smoothing must be at least 0 and at most 1 and a finite number"),
+        ({"ignore_index": None}, "ignore_index must be a whole number, got None"),
         ({"gama": 2.0}, "no argument 'gama'; it takes"),
     ],
 )
@@ -347,3 +352,58 @@ def test_wrong_options_are_named(name: str, options: dict[str, Any], message: st
         message = "no argument 'label_smoothing'; it takes"
     with pytest.raises(ValueError, match=message):
         build_loss(name, [3, 2], **{**arguments, **options})
+
+
+NUMBERS = [
+    (name, parameter.name)
+    for name, entry in sorted(LOSSES.items())
+    for parameter in inspect.signature(entry.cls).parameters.values()
+    if isinstance(parameter.default, float)
+]
+
+
+@pytest.mark.parametrize(("name", "argument"), NUMBERS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "2", True, torch.tensor(2.0)])
+def test_numbers_that_are_not_finite_are_refused(name: str, argument: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{argument} must be .*a finite number, got"):
+        build_loss(name, [3, 2], **{argument: value})
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(LOSSES) if LOSSES[name].counts == "needed"])
+def test_missing_counts_are_named_where_they_are_needed(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{LOSSES[name].cls.__name__} needs class_counts, got None; give"):
+        build_loss(name)
+
+
+@pytest.mark.parametrize(
+    ("logits", "target", "message"),
+    [
+        ([[0.0, 1.0]], torch.tensor([0]), "logits must be a tensor, got list; convert with torch.as_tensor"),
+        (np.zeros((1, 2)), torch.tensor([0]), "logits must be a tensor, got ndarray"),
+        (torch.zeros(1, 2), [0], "target must be a tensor, got list"),
+    ],
+)
+def test_what_is_no_tensor_is_refused(logits: Any, target: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        build_loss("cross_entropy")(logits, target)
+
+
+@every_loss
+def test_printed_it_shows_the_arguments_it_was_given(case: LossCase) -> None:
+    shown = repr(build(case, reduction="sum"))
+    assert "reduction='sum'" in shown
+    assert "ignore_index" not in shown
+    for name, value in case.arguments.items():
+        assert f"{name}={value!r}" in shown
+
+
+@every_loss
+def test_printed_with_many_classes_it_shows_their_number_alone(case: LossCase) -> None:
+    if not {"alpha", "majority_classes"} & set(case.arguments):
+        shown = repr(build(case, 1000, weight=[0.5] * 1000))
+        assert "weight=<1000 classes>" in shown
+        assert ("class_counts=<1000 classes>" in shown) == (LOSSES[case.name].counts != "-")
+
+
+def test_printed_weights_of_few_classes_are_short() -> None:
+    assert repr(build_loss("ce", weight=[0.1, 2])) == "CrossEntropyLoss(weight=[0.1, 2.0])"

@@ -99,8 +99,8 @@ def test_weighted_mean_of_mixed_labels_does_not_depend_on_the_scale_of_the_weigh
     [
         ({"gamma": -1.0}, "gamma must be at least 0"),
         ({"correction": "drop"}, 'correction must be "zero", "clip", "decay" or "none", got \'drop\''),
-        ({"threshold": 0.0}, "threshold must lie between 0 and 1"),
-        ({"threshold": 1.0}, "threshold must lie between 0 and 1"),
+        ({"threshold": 0.0}, "threshold must be above 0 and below 1"),
+        ({"threshold": 1.0}, "threshold must be above 0 and below 1"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:

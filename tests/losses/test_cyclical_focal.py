@@ -60,10 +60,10 @@ def test_epoch_outside_the_cycle_is_refused(epoch: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"epochs": 0}, "epochs must be a whole number from 1 up"),
         ({"epochs": 5, "gamma_hc": -1.0}, "gamma_hc must be at least 0"),
-        ({"epochs": 5, "factor": 1.0}, "factor must be above 1"),
-        ({"epochs": 5, "gamma_neg": -1.0}, "gamma_pos and gamma_neg"),
+        ({"epochs": 5, "factor": 1.0}, "factor must be above 1, got"),
+        ({"epochs": 5, "gamma_neg": -1.0}, "gamma_neg must be at least 0"),
     ],
 )
 def test_arguments_out_of_range_are_named(arguments: dict[str, Any], message: str) -> None:

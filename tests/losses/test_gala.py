@@ -124,8 +124,9 @@ def test_alias_is_the_same_loss() -> None:
     [
         ({}, "give num_classes or class_counts"),
         ({"num_classes": 3, "class_counts": [2, 1]}, "num_classes is 3 but class_counts has 2"),
+        ({"num_classes": 2.5}, "num_classes must be a whole number from 1 up, got 2.5"),
         ({"num_classes": 3, "variant": "other"}, 'variant must be "published" or "released"'),
-        ({"num_classes": 3, "eps": 0.0}, "eps must be positive"),
+        ({"num_classes": 3, "eps": 0.0}, "eps must be above 0"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -52,6 +53,15 @@ def test_majority_is_what_lies_above_the_mean_count(counts: list[int], majority:
     assert derived(logits, target) == named(logits, target)
 
 
+def test_majority_is_found_among_counts_whose_multiples_overflow() -> None:
+    assert GPPELoss(class_counts=[2**61, 2**62, 5]).majority.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("majority", [(1, 3), {1, 3}, np.array([1, 3]), torch.tensor([1, 3])])
+def test_majority_classes_may_be_any_collection(majority: Any) -> None:
+    assert GPPELoss(majority_classes=majority).majority_classes == [1, 3]
+
+
 def test_majority_sample_beyond_the_margin_has_no_gradient() -> None:
     logits = torch.tensor([[4.0, 0.0]], requires_grad=True)  # p = 0.982 > 1 - m
     GPPELoss([0])(logits, torch.tensor([0])).backward()
@@ -84,6 +94,9 @@ def test_badly_wrong_minority_sample_keeps_its_gradient_where_released_code_clam
         ({}, "give majority_classes or class_counts"),
         ({"majority_classes": [-1]}, "different indices from 0 up"),
         ({"majority_classes": [1, 1]}, "different indices"),
+        ({"majority_classes": [0.7]}, r"different indices from 0 up, got \[0\.7\]"),
+        ({"majority_classes": "01"}, "different indices from 0 up, got '01'"),
+        ({"majority_classes": [True, False]}, "different indices from 0 up"),
         ({"majority_classes": [2], "class_counts": [9, 1]}, "majority class 2 is out of range for 2 classes"),
         ({"majority_classes": [0], "margin": 1.0}, "margin must be at least 0 and below 1"),
     ],

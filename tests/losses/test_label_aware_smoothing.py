@@ -47,11 +47,11 @@ def test_equal_counts_take_the_smoothing_of_the_tail() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"smooth_head": 1.5}, "smooth_head and smooth_tail must be from 0 to 1"),
-        ({"smooth_tail": -0.1}, "smooth_head and smooth_tail must be from 0 to 1"),
+        ({"smooth_head": 1.5}, "smooth_head must be at least 0 and at most 1"),
+        ({"smooth_tail": -0.1}, "smooth_tail must be at least 0 and at most 1"),
         ({"shape": "round"}, 'shape must be "concave"'),
-        ({"shape": "exp"}, 'power must be positive for shape "exp"'),
-        ({"shape": "exp", "power": 0.0}, "power must be positive"),
+        ({"shape": "exp"}, 'power must be given for shape "exp"'),
+        ({"shape": "exp", "power": 0.0}, "power must be above 0"),
         ({"shape": "linear", "power": 2.0}, "left out for others"),
     ],
 )

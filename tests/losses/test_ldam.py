@@ -45,7 +45,7 @@ def test_surely_right_sample_keeps_its_loss_to_full_precision_with_a_soft_target
     [
         ({"class_counts": [5, 0]}, "class 1 has count 0, so its margin is infinite"),
         ({"class_counts": [5, 1], "max_margin": -0.1}, "max_margin must be at least 0"),
-        ({"class_counts": [5, 1], "scale": 0}, "scale must be positive, got 0"),
+        ({"class_counts": [5, 1], "scale": 0}, "scale must be above 0, got 0"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:

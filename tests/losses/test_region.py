@@ -76,14 +76,14 @@ def test_beta_of_combo_is_for_two_classes() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("dice", {"alpha": -1.0}, "alpha must be at least 0"),
-        ("dice", {"smooth": 0.0}, "smooth positive"),
-        ("focal_tversky", {"delta": 1.5}, "delta must be from 0 to 1"),
-        ("focal_tversky", {"gamma": 0.0}, "gamma and smooth must be positive"),
-        ("combo", {"alpha": 2.0}, "alpha and beta must be from 0 to 1"),
-        ("combo", {"beta": -0.5}, "alpha and beta must be from 0 to 1"),
-        ("combo", {"smooth": -1.0}, "smooth must be positive"),
-        ("hybrid_focal", {"focal_share": 1.1}, "focal_share and delta must be from 0 to 1"),
+        ("dice", {"alpha": -1.0}, "alpha must be at least 0, got -1.0"),
+        ("dice", {"smooth": 0.0}, "smooth must be above 0"),
+        ("focal_tversky", {"delta": 1.5}, "delta must be at least 0 and at most 1"),
+        ("focal_tversky", {"gamma": 0.0}, "gamma must be above 0"),
+        ("combo", {"alpha": 2.0}, "alpha must be at least 0 and at most 1"),
+        ("combo", {"beta": -0.5}, "beta must be at least 0 and at most 1"),
+        ("combo", {"smooth": -1.0}, "smooth must be above 0"),
+        ("hybrid_focal", {"focal_share": 1.1}, "focal_share must be at least 0 and at most 1"),
         ("hybrid_focal", {"focal_gamma": -1.0}, "focal_gamma must be at least 0"),
     ],
 )

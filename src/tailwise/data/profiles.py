@@ -108,8 +108,10 @@ def subset_indices(targets: ArrayLike, class_counts: CountsLike, seed: int | Non
         Ascending int64 indices into ``targets``.
 
     Raises:
-        InputError: a class has fewer samples than wanted, or a label is not below C.
+        InputError: a class has fewer samples than wanted, a label is not below C, or the seed is negative.
     """
+    if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
+        raise InputError(f"seed must be a whole number from 0 up, or None for the first samples, got {seed!r}")
     labels = np.asarray(targets)
     wanted = ClassCounts(class_counts)
     try:

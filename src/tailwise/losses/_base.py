@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, Literal, TypedDict, get_args
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +12,11 @@ from torch import Tensor, nn
 from typing_extensions import Self, Unpack
 
 from tailwise.counts import ClassCounts, CountsLike
+from tailwise.hyperparameters import in_range, one_of, whole_number
 
 Reduction = Literal["mean", "sum", "none"]
+Variant = Literal["published", "released"]
+"""Of a loss whose authors' code departs from their formula."""
 
 
 class SharedOptions(TypedDict, total=False):
@@ -37,7 +41,8 @@ class LossOptions(SharedOptions, total=False):
     label_smoothing: float
 
 
-OPTION_NAMES = ("weight", "ignore_index", "label_smoothing", "reduction")
+OPTION_DEFAULTS = {"weight": None, "ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean"}
+MAX_SHOWN_CLASSES = 10
 
 
 class ClassificationLoss(nn.Module):
@@ -55,28 +60,49 @@ class ClassificationLoss(nn.Module):
         **options: see ``LossOptions``.
 
     Raises:
-        ValueError: an option is out of its range, or ``weight`` and ``class_counts`` disagree about C.
+        ValueError: an option is out of its range, ``class_counts`` is None where the loss cannot do without, or
+            ``weight`` and ``class_counts`` disagree about C.
     """
 
     weight: Tensor | None
     class_counts: Tensor | None
-    option_names: ClassVar[tuple[str, ...]] = OPTION_NAMES
+    option_names: ClassVar[tuple[str, ...]] = tuple(OPTION_DEFAULTS)
 
     def __init__(self, class_counts: CountsLike | None = None, **options: Unpack[LossOptions]) -> None:
         super().__init__()
-        unknown = set(options) - set(OPTION_NAMES)
+        unknown = set(options) - set(OPTION_DEFAULTS)
         if unknown:
             raise TypeError(f"{type(self).__name__} has no argument {', '.join(sorted(unknown))}")
+        if class_counts is None and self.counts_use() == "needed":
+            raise ValueError(
+                f"{type(self).__name__} needs class_counts, got None; give the number of training samples of each class"
+            )
         weight = options.get("weight")
         self.register_buffer("weight", None if weight is None else per_class_factors("weight", weight))
         self.register_buffer("class_counts", None if class_counts is None else ClassCounts(class_counts).tensor())
-        self.ignore_index = options.get("ignore_index", -100)
-        self.label_smoothing = float(options.get("label_smoothing", 0.0))
+        self.ignore_index = whole_number("ignore_index", options.get("ignore_index", -100))
+        self.label_smoothing = in_range("label_smoothing", options.get("label_smoothing", 0.0), at_least=0, at_most=1)
         self.reduction: Reduction = options.get("reduction", "mean")
-        if not 0.0 <= self.label_smoothing <= 1.0:
-            raise ValueError(f"label_smoothing must be from 0 to 1, got {self.label_smoothing}")
-        if self.reduction not in ("mean", "sum", "none"):
-            raise ValueError(f'reduction must be "mean", "sum" or "none", got {self.reduction!r}')
+        one_of("reduction", self.reduction, get_args(Reduction))
+
+    @classmethod
+    def counts_use(cls) -> Literal["needed", "optional", "-"]:
+        """How the loss takes ``class_counts``; "-" is not at all."""
+        parameter = inspect.signature(cls).parameters.get("class_counts")
+        if parameter is None:
+            return "-"
+        return "needed" if parameter.default is inspect.Parameter.empty else "optional"
+
+    def extra_repr(self) -> str:
+        """The loss's own keyword arguments, then the options that are not at their default; None is left out."""
+        own = [name for name in inspect.signature(type(self)).parameters if name != "options"]
+        defaults = {name: default for name, default in OPTION_DEFAULTS.items() if name not in own}
+        settings = {name: getattr(self, name, None) for name in (*own, *defaults)}
+        return ", ".join(
+            f"{name}={_brief(value)}"
+            for name, value in settings.items()
+            if value is not None and (defaults.get(name) is None or value != defaults[name])
+        )
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """Loss of samples of class ``label`` whose class has log-probability ``log_p``; shapes broadcast."""
@@ -117,13 +143,15 @@ class ClassificationLoss(nn.Module):
         """The loss.
 
         Args:
-            logits: (B, C), floating; half precision is computed in float32.
+            logits: (B, C), floating; half precision is computed in float32. Loss and gradient are finite for sizes up
+                to 1e30; beyond, a difference of two logits or the sum over the batch may overflow float32.
             target: (B,) class indices, or (B, C) class probabilities (mixup, CutMix, label smoothing from anywhere).
 
         Returns:
             A scalar, or (B,) with ``reduction="none"`` (0 where ignored). A batch without a valid sample gives 0.
 
         Raises:
+            TypeError: logits or target are not tensors.
             ValueError: the shapes or types do not fit together.
             IndexError: a class index is not in 0 .. C-1 and not ``ignore_index``.
         """
@@ -221,7 +249,7 @@ def one_minus_exp(log_p: Tensor) -> Tensor:
 
 def require_every_class(class_counts: Tensor | None, reason: str) -> None:
     """Refuse counts that leave a class without a sample, where the loss has no meaning for one."""
-    assert class_counts is not None
+    assert class_counts is not None  # the constructor has refused None where counts are needed
     if (class_counts == 0).any():
         missing = int((class_counts == 0).nonzero()[0])
         raise ValueError(f"class {missing} has count 0, so {reason}; leave the class out or count it as 1")
@@ -240,7 +268,19 @@ def double_precision(constants: Tensor) -> Tensor:
     return constants.to(torch.float32 if constants.device.type == "mps" else torch.float64)
 
 
+def _brief(setting: Any) -> str:
+    """A setting as Python writes it, or how many classes it has where they would not fit on a line."""
+    if isinstance(setting, (Tensor, list)) and len(setting) > MAX_SHOWN_CLASSES:
+        return f"<{len(setting)} classes>"
+    if isinstance(setting, Tensor):
+        setting = [float(f"{factor:.6g}") if isinstance(factor, float) else factor for factor in setting.tolist()]
+    return repr(setting)
+
+
 def _check_shapes(logits: Tensor, target: Tensor) -> None:
+    for name, given in (("logits", logits), ("target", target)):
+        if not isinstance(given, Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(given).__name__}; convert with torch.as_tensor")
     if logits.ndim != 2 or not logits.is_floating_point():
         raise ValueError(
             f"logits must be floating of shape (B, C), got {logits.dtype} of shape {tuple(logits.shape)}; "

@@ -33,10 +33,7 @@ class LossEntry:
     @property
     def counts(self) -> str:
         """How the loss takes ``class_counts``: "needed", "optional" or "-"."""
-        parameter = inspect.signature(self.cls).parameters.get("class_counts")
-        if parameter is None:
-            return "-"
-        return "needed" if parameter.default is inspect.Parameter.empty else "optional"
+        return self.cls.counts_use()
 
 
 LOSSES: dict[str, LossEntry] = {}
@@ -80,7 +77,8 @@ def build_loss(name: str, class_counts: CountsLike | None = None, **arguments: A
         **arguments: the loss's own keyword arguments.
 
     Raises:
-        ValueError: there is no such loss or argument, or an argument is out of range.
+        ValueError: there is no such loss or argument, the class counts are needed but not given, or an argument is out
+            of range.
     """
     entry = find_loss(name)
     for key in arguments:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from typing_extensions import Unpack
 
+from tailwise.hyperparameters import in_range
 from tailwise.losses._base import ClassificationLoss, SharedOptions, one_minus_exp
 from tailwise.losses._registry import register_loss
 
@@ -30,7 +31,7 @@ class AsymmetricLoss(ClassificationLoss):
         **options: see ``SharedOptions``.
 
     Raises:
-        ValueError: an exponent is negative.
+        ValueError: an exponent is negative or not finite.
 
     Source: Ridnik et al., "Asymmetric Loss For Multi-Label Classification", ICCV 2021 (its single-label form).
     """
@@ -43,10 +44,8 @@ class AsymmetricLoss(ClassificationLoss):
         **options: Unpack[SharedOptions],
     ) -> None:
         super().__init__(label_smoothing=label_smoothing, **options)
-        if gamma_pos < 0 or gamma_neg < 0:
-            raise ValueError(f"gamma_pos and gamma_neg must be at least 0, got {gamma_pos} and {gamma_neg}")
-        self.gamma_pos = gamma_pos
-        self.gamma_neg = gamma_neg
+        self.gamma_pos = in_range("gamma_pos", gamma_pos, at_least=0)
+        self.gamma_neg = in_range("gamma_neg", gamma_neg, at_least=0)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-(1 - p_y)^gamma_pos * log p_y."""

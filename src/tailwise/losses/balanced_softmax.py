@@ -30,7 +30,7 @@ class BalancedSoftmaxLoss(LogitAdjustedLoss):
         **options: see ``LossOptions``.
 
     Raises:
-        ValueError: a class has count 0.
+        ValueError: a class has count 0, or tau is not finite.
 
     Source: Ren et al., "Balanced Meta-Softmax for Long-Tailed Visual Recognition", NeurIPS 2020, equation 3.
     """

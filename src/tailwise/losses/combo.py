@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
+from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions
 from tailwise.losses._region import Overlap, RegionLoss, dice_coefficient
 from tailwise.losses._registry import register_loss
@@ -43,13 +44,9 @@ class ComboLoss(RegionLoss):
         **options: Unpack[SharedOptions],
     ) -> None:
         super().__init__(**options)
-        if not 0 <= alpha <= 1 or (beta is not None and not 0 <= beta <= 1):
-            raise ValueError(f"alpha and beta must be from 0 to 1, got {alpha} and {beta}")
-        if smooth <= 0:
-            raise ValueError(f"smooth must be positive, got {smooth}")
-        self.alpha = alpha
-        self.beta = beta
-        self.smooth = smooth
+        self.alpha = in_range("alpha", alpha, at_least=0, at_most=1)
+        self.beta = None if beta is None else in_range("beta", beta, at_least=0, at_most=1)
+        self.smooth = in_range("smooth", smooth, above=0)
 
     def match_classes(self, num_classes: int, device: torch.device) -> None:
         """Refuse a beta where there is no pair of classes for it."""

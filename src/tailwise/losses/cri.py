@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
+from tailwise.hyperparameters import in_range, one_of
 from tailwise.losses._base import LossOptions, one_minus_exp
 from tailwise.losses._registry import register_loss
 from tailwise.losses.ldam import LDAMLoss
+
+Correction: TypeAlias = Literal["zero", "clip", "decay", "none"]
 
 
 @register_loss("cri", paper="Xu et al., Phased Progressive Learning with Coupling-Regulation-Imbalance Loss, 2022")
@@ -55,20 +58,15 @@ class CRILoss(LDAMLoss):
         max_margin: float = 0.5,
         scale: float = 30.0,
         gamma: float = 1.0,
-        correction: Literal["zero", "clip", "decay", "none"] = "zero",
+        correction: Correction = "zero",
         threshold: float = 1e-50,
         **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(class_counts, max_margin, scale, **options)
-        if gamma < 0:
-            raise ValueError(f"gamma must be at least 0, got {gamma}")
-        if correction not in ("zero", "clip", "decay", "none"):
-            raise ValueError(f'correction must be "zero", "clip", "decay" or "none", got {correction!r}')
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
-        self.gamma = gamma
+        one_of("correction", correction, get_args(Correction))
+        self.gamma = in_range("gamma", gamma, at_least=0)
         self.correction = correction
-        self.threshold = threshold
+        self.threshold = in_range("threshold", threshold, above=0, below=1)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss; see ``ClassificationLoss``."""

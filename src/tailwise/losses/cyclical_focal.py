@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
+from tailwise.hyperparameters import in_range, whole_number
 from tailwise.losses._base import SharedOptions, double_precision
 from tailwise.losses._registry import register_loss
 from tailwise.losses.asymmetric import AsymmetricLoss
@@ -58,15 +59,9 @@ class CyclicalFocalLoss(AsymmetricLoss):
         **options: Unpack[SharedOptions],
     ) -> None:
         super().__init__(gamma_pos, gamma_neg, label_smoothing, **options)
-        if epochs < 1:
-            raise ValueError(f"epochs must be at least 1, got {epochs}")
-        if gamma_hc < 0:
-            raise ValueError(f"gamma_hc must be at least 0, got {gamma_hc}")
-        if factor <= 1:
-            raise ValueError(f"factor must be above 1, got {factor}")
-        self.epochs = epochs
-        self.gamma_hc = gamma_hc
-        self.factor = factor
+        self.epochs = whole_number("epochs", epochs, at_least=1)
+        self.gamma_hc = in_range("gamma_hc", gamma_hc, at_least=0)
+        self.factor = in_range("factor", factor, above=1)
         self.epoch = 0
         self.register_buffer("eta", torch.ones((), dtype=torch.float64), persistent=False)
 

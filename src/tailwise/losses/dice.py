@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from typing_extensions import Unpack
 
+from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions, one_minus_exp
 from tailwise.losses._region import Overlap, RegionLoss, dice_coefficient
 from tailwise.losses._registry import register_loss
@@ -33,10 +34,8 @@ class DiceLoss(RegionLoss):
 
     def __init__(self, alpha: float = 0.0, smooth: float = 1.0, **options: Unpack[SharedOptions]) -> None:
         super().__init__(**options)
-        if alpha < 0 or smooth <= 0:
-            raise ValueError(f"alpha must be at least 0 and smooth positive, got {alpha} and {smooth}")
-        self.alpha = alpha
-        self.smooth = smooth
+        self.alpha = in_range("alpha", alpha, at_least=0)
+        self.smooth = in_range("smooth", smooth, above=0)
 
     def score(self, log_prob: Tensor) -> Tensor:
         """(1 - p)^alpha * p."""

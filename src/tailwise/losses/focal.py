@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from typing_extensions import Unpack
 
+from tailwise.hyperparameters import in_range
 from tailwise.losses._base import ClassificationLoss, LossOptions, one_minus_exp, per_class_factors
 from tailwise.losses._registry import register_loss
 
@@ -30,7 +31,7 @@ class FocalLoss(ClassificationLoss):
         **options: see ``LossOptions``.
 
     Raises:
-        ValueError: ``gamma`` is negative, or ``alpha`` is not one number per class.
+        ValueError: ``gamma`` is negative or not finite, or ``alpha`` is not one number per class.
 
     Source: Lin, Goyal, Girshick, He, Dollár, "Focal Loss for Dense Object Detection", ICCV 2017.
     """
@@ -44,9 +45,7 @@ class FocalLoss(ClassificationLoss):
         **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(**options)
-        if gamma < 0:
-            raise ValueError(f"gamma must be at least 0, got {gamma}")
-        self.gamma = gamma
+        self.gamma = in_range("gamma", gamma, at_least=0)
         self.register_buffer("alpha", None if alpha is None else per_class_factors("alpha", alpha))
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from typing_extensions import Unpack
 
+from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions
 from tailwise.losses._region import Overlap, RegionLoss, focal_tversky
 from tailwise.losses._registry import register_loss
@@ -37,13 +38,9 @@ class FocalTverskyLoss(RegionLoss):
         self, delta: float = 0.7, gamma: float = 0.75, smooth: float = 1e-6, **options: Unpack[SharedOptions]
     ) -> None:
         super().__init__(**options)
-        if not 0 <= delta <= 1:
-            raise ValueError(f"delta must be from 0 to 1, got {delta}")
-        if gamma <= 0 or smooth <= 0:
-            raise ValueError(f"gamma and smooth must be positive, got {gamma} and {smooth}")
-        self.delta = delta
-        self.gamma = gamma
-        self.smooth = smooth
+        self.delta = in_range("delta", delta, at_least=0, at_most=1)
+        self.gamma = in_range("gamma", gamma, above=0)
+        self.smooth = in_range("smooth", smooth, above=0)
 
     def class_term(self, overlap: Overlap) -> Tensor:
         """(1 - TI_c)^gamma."""

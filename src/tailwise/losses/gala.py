@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor
 from typing_extensions import Self, Unpack
 
 from tailwise.counts import CountsLike
-from tailwise.losses._base import LossOptions, summed_over_ranks
+from tailwise.hyperparameters import in_range, one_of, whole_number
+from tailwise.losses._base import LossOptions, Variant, summed_over_ranks
 from tailwise.losses._margin import MarginLoss
 from tailwise.losses._registry import register_loss
 
@@ -47,7 +48,8 @@ class GALALoss(MarginLoss):
         **options: see ``LossOptions``.
 
     Raises:
-        ValueError: neither ``num_classes`` nor ``class_counts`` is given, they disagree, or the variant is unknown.
+        ValueError: neither ``num_classes`` nor ``class_counts`` is given, they disagree, a strength is not
+            finite, eps is not positive, or the variant is unknown.
 
     Source: Zhang et al., "Gradient-Aware Logit Adjustment Loss for Long-tailed Classifier", ICASSP 2024,
     arXiv 2403.09036.
@@ -64,18 +66,18 @@ class GALALoss(MarginLoss):
         lambda_pos: float = 1.0,
         lambda_neg: float = 1.0,
         eps: float = 1e-3,
-        variant: Literal["published", "released"] = "published",
+        variant: Variant = "published",
         **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(class_counts, **options)
-        if num_classes is None and self.class_counts is None:
+        if num_classes is not None:
+            num_classes = whole_number("num_classes", num_classes, at_least=1)
+        elif self.class_counts is None:
             raise ValueError("GALALoss must know the number of classes: give num_classes or class_counts")
         if num_classes is not None and self.class_counts is not None and num_classes != len(self.class_counts):
             raise ValueError(f"num_classes is {num_classes} but class_counts has {len(self.class_counts)}: give one")
-        if variant not in ("published", "released"):
-            raise ValueError(f'variant must be "published" or "released", got {variant!r}')
-        if eps <= 0:
-            raise ValueError(f"eps must be positive, got {eps}")
+        one_of("variant", variant, get_args(Variant))
+        self.num_classes = num_classes
         size = num_classes if self.class_counts is None else len(self.class_counts)
         assert size is not None
         # MPS has no float64, and a buffer that cannot be moved there would make the loss unusable.
@@ -83,9 +85,9 @@ class GALALoss(MarginLoss):
         self.register_buffer("positive_gradient", torch.zeros(size, dtype=precision))
         self.register_buffer("negative_gradient", torch.zeros(size, dtype=precision))
         self.register_buffer("latest_sums", torch.zeros(size, dtype=precision) if variant == "released" else None)
-        self.lambda_pos = lambda_pos
-        self.lambda_neg = lambda_neg
-        self.eps = eps
+        self.lambda_pos = in_range("lambda_pos", lambda_pos)
+        self.lambda_neg = in_range("lambda_neg", lambda_neg)
+        self.eps = in_range("eps", eps, above=0)
         self.variant = variant
 
     def adjusted(self, logits: Tensor) -> Tensor:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
+from tailwise.conversion import as_array
 from tailwise.counts import CountsLike
+from tailwise.hyperparameters import in_range
 from tailwise.losses._base import ClassificationLoss, LossOptions
 from tailwise.losses._gradient_penalty import penalised_cross_entropy
 from tailwise.losses._registry import register_loss
@@ -41,8 +44,8 @@ class GPPELoss(ClassificationLoss):
         **options: see ``LossOptions``.
 
     Raises:
-        ValueError: neither ``majority_classes`` nor ``class_counts`` is given, a majority class is negative, repeated
-            or not below C, or the margin is out of range.
+        ValueError: neither ``majority_classes`` nor ``class_counts`` is given, a majority class is not a whole number,
+            negative, repeated or not below C, alpha or beta is not finite, or the margin is out of range.
 
     Source: Zhou, Ran, Tan, Xie, the asymmetric gradient penalty with a power-exponential factor (GPPE), Complex &
     Intelligent Systems, 2023.
@@ -52,7 +55,7 @@ class GPPELoss(ClassificationLoss):
 
     def __init__(
         self,
-        majority_classes: Sequence[int] | None = None,
+        majority_classes: Sequence[int] | Tensor | None = None,
         class_counts: CountsLike | None = None,
         alpha: float = -2.0,
         beta: float = 6.0,
@@ -63,16 +66,10 @@ class GPPELoss(ClassificationLoss):
         super().__init__(class_counts, **options)
         if majority_classes is None and self.class_counts is None:
             raise ValueError("GPPELoss must know which classes are the majority: give majority_classes or class_counts")
-        if majority_classes is not None:
-            majority_classes = [int(index) for index in majority_classes]
-            if min(majority_classes, default=0) < 0 or len(set(majority_classes)) < len(majority_classes):
-                raise ValueError(f"majority_classes must be different indices from 0 up, got {majority_classes}")
-        if not 0 <= margin < 1:
-            raise ValueError(f"margin must be at least 0 and below 1, got {margin}")
-        self.majority_classes = majority_classes
-        self.alpha = alpha
-        self.beta = beta
-        self.margin = margin
+        self.majority_classes = None if majority_classes is None else _class_indices(majority_classes)
+        self.alpha = in_range("alpha", alpha)
+        self.beta = in_range("beta", beta)
+        self.margin = in_range("margin", margin, at_least=0, below=1)
         self.detach_weight = detach_weight
         self.majority = torch.zeros(0, dtype=torch.bool)
         self.derive()
@@ -81,7 +78,8 @@ class GPPELoss(ClassificationLoss):
         """The classes above the mean count, unless they were named."""
         if self.majority_classes is None:
             assert self.class_counts is not None
-            self.majority = self.class_counts * len(self.class_counts) > self.class_counts.sum()
+            # Above the mean rounded down is above the mean, and the sum times C might overflow.
+            self.majority = self.class_counts > self.class_counts.sum() // len(self.class_counts)
         elif self.class_counts is not None:
             self.match_classes(len(self.class_counts), self.class_counts.device)
 
@@ -101,3 +99,12 @@ class GPPELoss(ClassificationLoss):
         """The penalised cross entropy in the majority, -log p_y in the minority."""
         strength = self.majority.to(log_p)[label]
         return penalised_cross_entropy(log_p, strength, self.alpha, self.beta, self.margin, self.detach_weight)
+
+
+def _class_indices(majority_classes: Iterable[int] | Tensor) -> list[int]:
+    given = as_array(majority_classes if isinstance(majority_classes, Tensor) else list(majority_classes))
+    # A mask or a string would pass for indices where only int() is asked.
+    usable = given.ndim == 1 and (given.dtype.kind in "iu" or given.size == 0)
+    if not usable or (given < 0).any() or len(np.unique(given)) < len(given):
+        raise ValueError(f"majority_classes must be different indices from 0 up, got {majority_classes!r}")
+    return [int(index) for index in given]

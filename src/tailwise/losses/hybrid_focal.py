@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from typing_extensions import Unpack
 
+from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions, one_minus_exp
 from tailwise.losses._region import Overlap, RegionLoss, focal_tversky
 from tailwise.losses._registry import register_loss
@@ -44,17 +45,11 @@ class HybridFocalLoss(RegionLoss):
         **options: Unpack[SharedOptions],
     ) -> None:
         super().__init__(**options)
-        if not 0 <= focal_share <= 1 or not 0 <= delta <= 1:
-            raise ValueError(f"focal_share and delta must be from 0 to 1, got {focal_share} and {delta}")
-        if focal_gamma < 0 or gamma <= 0 or smooth <= 0:
-            raise ValueError(
-                f"focal_gamma must be at least 0, gamma and smooth positive, got {focal_gamma}, {gamma} and {smooth}"
-            )
-        self.focal_share = focal_share
-        self.focal_gamma = focal_gamma
-        self.delta = delta
-        self.gamma = gamma
-        self.smooth = smooth
+        self.focal_share = in_range("focal_share", focal_share, at_least=0, at_most=1)
+        self.focal_gamma = in_range("focal_gamma", focal_gamma, at_least=0)
+        self.delta = in_range("delta", delta, at_least=0, at_most=1)
+        self.gamma = in_range("gamma", gamma, above=0)
+        self.smooth = in_range("smooth", smooth, above=0)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-lambda * (1 - p_y)^focal_gamma * log p_y."""

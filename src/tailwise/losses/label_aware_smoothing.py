@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
+from tailwise.hyperparameters import in_range, one_of
 from tailwise.losses._base import ClassificationLoss, SharedOptions, double_precision
 from tailwise.losses._registry import register_loss
+
+SmoothingShape = Literal["concave", "linear", "convex", "exp"]
+
+SmoothingShape = Literal["concave", "linear", "convex", "exp"]
 
 
 @register_loss(
@@ -52,23 +57,18 @@ class LabelAwareSmoothingLoss(ClassificationLoss):
         class_counts: CountsLike,
         smooth_head: float = 0.3,
         smooth_tail: float = 0.0,
-        shape: Literal["concave", "linear", "convex", "exp"] = "concave",
+        shape: SmoothingShape = "concave",
         power: float | None = None,
         **options: Unpack[SharedOptions],
     ) -> None:
         super().__init__(class_counts, **options)
-        if not (0 <= smooth_head <= 1 and 0 <= smooth_tail <= 1):
-            raise ValueError(f"smooth_head and smooth_tail must be from 0 to 1, got {smooth_head} and {smooth_tail}")
-        if shape not in ("concave", "linear", "convex", "exp"):
-            raise ValueError(f'shape must be "concave", "linear", "convex" or "exp", got {shape!r}')
-        if (power is None) == (shape == "exp") or (power is not None and power <= 0):
-            raise ValueError(
-                f'power must be positive for shape "exp" and left out for others, got {power} for {shape!r}'
-            )
-        self.smooth_head = smooth_head
-        self.smooth_tail = smooth_tail
+        self.smooth_head = in_range("smooth_head", smooth_head, at_least=0, at_most=1)
+        self.smooth_tail = in_range("smooth_tail", smooth_tail, at_least=0, at_most=1)
+        one_of("shape", shape, get_args(SmoothingShape))
+        if (power is None) == (shape == "exp"):
+            raise ValueError(f'power must be given for shape "exp" and left out for others, got {power} for {shape!r}')
         self.shape = shape
-        self.power = power
+        self.power = None if power is None else in_range("power", power, above=0)
         self.derive()
 
     def derive(self) -> None:

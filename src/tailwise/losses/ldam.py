@@ -6,6 +6,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
+from tailwise.hyperparameters import in_range
 from tailwise.losses._base import LossOptions, double_precision, require_every_class
 from tailwise.losses._margin import MarginLoss
 from tailwise.losses._registry import register_loss
@@ -31,7 +32,8 @@ class LDAMLoss(MarginLoss):
         **options: see ``LossOptions``.
 
     Raises:
-        ValueError: a class has count 0, ``max_margin`` is negative, or ``scale`` is not positive.
+        ValueError: a class has count 0, ``max_margin`` is negative, ``scale`` is not positive, or one is not
+            finite.
 
     Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS 2019.
     """
@@ -46,13 +48,9 @@ class LDAMLoss(MarginLoss):
         **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(class_counts, **options)
-        if max_margin < 0:
-            raise ValueError(f"max_margin must be at least 0, got {max_margin}")
-        if scale <= 0:
-            raise ValueError(f"scale must be positive, got {scale}")
         require_every_class(self.class_counts, "its margin is infinite")
-        self.max_margin = max_margin
-        self.scale = scale
+        self.max_margin = in_range("max_margin", max_margin, at_least=0)
+        self.scale = in_range("scale", scale, above=0)
         self.derive()
 
     def derive(self) -> None:

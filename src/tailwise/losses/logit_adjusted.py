@@ -6,6 +6,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
+from tailwise.hyperparameters import in_range
 from tailwise.losses._base import ClassificationLoss, LossOptions, double_precision, require_every_class
 from tailwise.losses._registry import register_loss
 
@@ -29,7 +30,7 @@ class LogitAdjustedLoss(ClassificationLoss):
         **options: see ``LossOptions``.
 
     Raises:
-        ValueError: a class has count 0, whose log prior would be infinite.
+        ValueError: a class has count 0, whose log prior would be infinite, or tau is not finite.
 
     Source: Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, equation 10.
     """
@@ -39,7 +40,7 @@ class LogitAdjustedLoss(ClassificationLoss):
     def __init__(self, class_counts: CountsLike, tau: float = 1.0, **options: Unpack[LossOptions]) -> None:
         super().__init__(class_counts, **options)
         require_every_class(self.class_counts, "its log prior is infinite")
-        self.tau = tau
+        self.tau = in_range("tau", tau)
         self.derive()
 
     def derive(self) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
-from tailwise.losses._base import ClassificationLoss, SharedOptions, double_precision
+from tailwise.hyperparameters import in_range, one_of
+from tailwise.losses._base import ClassificationLoss, SharedOptions, Variant, double_precision
 from tailwise.losses._gradient_penalty import penalised_cross_entropy
 from tailwise.losses._registry import register_loss
 
@@ -37,7 +38,7 @@ class SGPLLoss(ClassificationLoss):
         **options: see ``SharedOptions``.
 
     Raises:
-        ValueError: the margin is out of range or the variant unknown.
+        ValueError: alpha or beta is not finite, the margin is out of range, or the variant unknown.
 
     Source: Ren, Feng, Zhou, the stepwise gradient penalty loss (SGPL), 2024.
     """
@@ -51,17 +52,14 @@ class SGPLLoss(ClassificationLoss):
         beta: float = 6.0,
         margin: float = 0.05,
         label_smoothing: float = 0.1,
-        variant: Literal["published", "released"] = "published",
+        variant: Variant = "published",
         **options: Unpack[SharedOptions],
     ) -> None:
         super().__init__(class_counts, label_smoothing=label_smoothing, **options)
-        if not 0 <= margin < 1:
-            raise ValueError(f"margin must be at least 0 and below 1, got {margin}")
-        if variant not in ("published", "released"):
-            raise ValueError(f'variant must be "published" or "released", got {variant!r}')
-        self.alpha = alpha
-        self.beta = beta
-        self.margin = margin
+        one_of("variant", variant, get_args(Variant))
+        self.alpha = in_range("alpha", alpha)
+        self.beta = in_range("beta", beta)
+        self.margin = in_range("margin", margin, at_least=0, below=1)
         self.variant = variant
         self.derive()
 

@@ -55,6 +55,23 @@ def test_numeric_labels_are_in_numeric_order(tmp_path: Path) -> None:
     assert CSV(train=path, test=path, target="grade").load(None, "train").class_names == ("9", "10")
 
 
+def test_labels_that_look_like_numbers_but_are_not_written_as_such_stay_apart(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "size,code\n1,01\n2,1\n3,7\n")
+    assert CSV(train=path, test=path, target="code").load(None, "train").class_names == ("01", "1", "7")
+
+
+def test_white_space_around_labels_counts_for_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "size,kind\n1, rose\n2,rose \n3,\tiris\n")
+    assert CSV(train=path, test=path, target="kind").load(None, "train").targets.tolist() == [1, 1, 0]
+    path = written(tmp_path / "b.csv", "size,grade\n1, 10\n2,9 \n3,10\n")
+    assert CSV(train=path, test=path, target="grade").load(None, "train").class_names == ("9", "10")
+
+
+def test_a_label_beyond_64_bits_is_a_string(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "size,id\n1,99999999999999999999\n2,7\n")
+    assert CSV(train=path, test=path, target="id").load(None, "train").class_names == ("7", "99999999999999999999")
+
+
 def test_a_class_may_be_called_na(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "size,country\n1,NA\n2,DE\n")
     assert CSV(train=path, test=path, target="country").load(None, "train").class_names == ("DE", "NA")
@@ -85,6 +102,7 @@ def test_a_path_below_the_data_root_is_found(flowers: Path) -> None:
         ("a,kind\nnan,rose\n", {}, "features must be finite float32 numbers: fill the cell in"),
         ("a,kind\n1e39,rose\n", {}, "'1e39' in column 'a', row 0"),
         ("a,kind\n1,rose\n2,\n", {}, "no label in column 'kind', row 1"),
+        ("a,kind\n1,rose\n2,  \n", {}, "no label in column 'kind', row 1"),
         ("a,kind\n1,rose\n2\n", {}, "not a readable CSV table"),
         ("a,kind\n", {}, "holds no samples"),
         ("", {}, "not a readable CSV table"),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import datasets
+import huggingface_hub
 import numpy as np
 import pytest
 from PIL import Image
@@ -117,15 +118,51 @@ def test_missing_files_are_fetched_from_the_hub(
     assert capsys.readouterr() == ("", "")
 
 
-def test_without_a_connection_the_message_says_which_files_to_put_where(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_hub_that_cannot_be_reached_is_asked_once_and_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def load_dataset(path: str, split: str) -> datasets.Dataset:
-        raise ConnectionError("Couldn't reach the Hub\nsee the documentation")
+    def sleep(seconds: float) -> None:
+        pytest.fail("waits to repeat a request")
 
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    nowhere = "http://127.0.0.1:9"
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", nowhere)
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", nowhere)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("time.sleep", sleep)
     wanted = (f"{IMAGES}.gz", f"{LABELS}.gz", tmp_path / "mnist", "--data-root", "TAILWISE_DATA")
-    with pytest.raises(InputError, match=one_line("Couldn't reach the Hub", 'pip install "tailwise[hub]"', *wanted)):
+    with pytest.raises(InputError, match=one_line("refused", 'pip install "tailwise[hub]"', *wanted)):
+        MNIST().load(tmp_path, "test")
+    assert capfd.readouterr() == ("", "")
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE
+
+
+def test_a_hub_that_cannot_be_reached_may_have_been_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=MNIST.class_names)})
+    cached = datasets.Dataset.from_dict({"image": [Image.fromarray(PIXELS[0])], "label": [3]}, features=columns)
+
+    def load_dataset(path: str, split: str) -> datasets.Dataset:
+        assert huggingface_hub.constants.HF_HUB_OFFLINE
+        return cached
+
+    def dataset_info(*args: object, **kwargs: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", dataset_info)
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    assert MNIST().load(tmp_path, "test").targets.tolist() == [3]
+
+
+def test_what_fails_on_a_hub_that_answers_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(path: str, split: str) -> datasets.Dataset:
+        raise OSError("No space left on device\nsee the documentation")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *args, **kwargs: None)
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(InputError, match=one_line("No space left on device", 'pip install "tailwise[hub]"')):
         MNIST().load(tmp_path, "test")
 
 

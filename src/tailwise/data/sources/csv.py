@@ -23,7 +23,8 @@ class CSV(UserSource):
     Args:
         train: file.
         test: file; by default a stratified ``test_fraction`` of the training file.
-        target: column of the labels, numbers or strings.
+        target: column of the labels: integers where every one is written as one (7, not 07), else strings, without
+            the white space around them.
         features: columns to use; by default all the others.
     """
 
@@ -123,10 +124,18 @@ def _cell(path: Path, name: str, row: int, cell: str | None) -> str:
 
 
 def _labels(path: Path, target: str, cells: pa.ChunkedArray) -> NDArray[Any]:
-    if cells.null_count:
-        row = cells.to_pylist().index(None)
+    labels = ["" if cell is None else cell for cell in pc.utf8_trim_whitespace(cells).to_pylist()]
+    if "" in labels:
+        row = labels.index("")
         raise InputError(f"{path} has no label in column {target!r}, row {row} (the first after the header is row 0)")
+    # "01" beside "1" may be two classes, so numbers are only what is written as Python writes integers.
+    if all(_is_integer(label) for label in set(labels)):
+        return np.array([int(label) for label in labels], dtype=np.int64)
+    return np.array(labels, dtype=np.str_)
+
+
+def _is_integer(label: str) -> bool:
     try:
-        return np.asarray(cells.cast(pa.int64()).to_numpy())
-    except pa.ArrowInvalid:
-        return np.array(cells.to_pylist(), dtype=np.str_)
+        return str(np.int64(label)) == label
+    except (ValueError, OverflowError):
+        return False

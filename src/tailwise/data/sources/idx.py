@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import logging
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +20,8 @@ from tailwise.errors import InputError
 
 _PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
 _UNSIGNED_BYTE = 0x08
+HUB_TIMEOUT = 10.0
+"""Seconds in which the hub must answer."""
 
 
 class IdxSource(SourceModel):
@@ -46,8 +50,9 @@ class IdxSource(SourceModel):
         try:
             import datasets
 
-            logging.getLogger("tailwise").info("fetching %s (%s) from the Hugging Face hub", self.hub_id, split)
-            table = datasets.load_dataset(self.hub_id, split=split).with_format("arrow")[:]
+            with _offline_where_unreachable(self.hub_id):
+                logging.getLogger("tailwise").info("fetching %s (%s) from the Hugging Face hub", self.hub_id, split)
+                table = datasets.load_dataset(self.hub_id, split=split).with_format("arrow")[:]
         except Exception as error:  # a missing package, network, hub, cache, disk: each has exceptions of its own
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise InputError(
@@ -57,6 +62,30 @@ class IdxSource(SourceModel):
         rows = np.arange(len(table))
         images = decode_column(table["image"], rows, Path(self.hub_id), image_size=None, grayscale=True)
         return arrays(Path(self.hub_id), images, table["label"].to_numpy().astype(np.int64), self.class_names)
+
+
+@contextmanager
+def _offline_where_unreachable(hub_id: str) -> Iterator[None]:
+    """Set the hub's library offline if one request fails: it may have the data cached.
+
+    Left online it would repeat every request for half a minute, a warning each time, which no argument of
+    ``load_dataset`` prevents.
+    """
+    from huggingface_hub import HfApi, constants
+
+    offline, unreachable = constants.HF_HUB_OFFLINE, None
+    try:
+        HfApi().dataset_info(hub_id, timeout=HUB_TIMEOUT)
+    except Exception as error:  # no network, proxy, server, permission: each has exceptions of its own
+        constants.HF_HUB_OFFLINE, unreachable = True, error
+    try:
+        yield
+    except Exception:
+        if unreachable is not None:
+            raise unreachable from None
+        raise
+    finally:
+        constants.HF_HUB_OFFLINE = offline
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
