@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+import tailwise.cli
 from recipe_trees import quick_recipe
+from svg_texts import svg_texts
 from tailwise.losses import LOSSES
 from tailwise.recipes.catalog import load_recipe
 from tailwise.training.engine import RunOptions, train
@@ -52,6 +54,21 @@ def test_commands_name_recipes_and_settings_that_exist(
         template = load_recipe(recipe)
         for method in methods[0].split(",") if methods else template.methods:
             template.resolve(method, 0, settings)
+
+
+def test_loss_figure_is_what_its_command_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "".join(blocks(REPOSITORY / "docs/losses.md", "console"))
+    (line,) = re.findall(r"^\$ (tailwise losses show .*)$", text, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", shlex.split(line))
+    with pytest.raises(SystemExit) as exit_:
+        tailwise.cli.main()
+    assert exit_.value.code == 0
+    figure = Path(capsys.readouterr().out.strip())
+    # Its text alone: the last digits of a curve's coordinates may differ between processors.
+    assert svg_texts(figure) == svg_texts(REPOSITORY / figure)
 
 
 @every_page

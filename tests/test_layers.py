@@ -63,4 +63,6 @@ def test_importing_the_package_loads_nothing_of_the_application() -> None:
     script = "import sys, tailwise; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" in loaded
-    assert not {"pydantic", "typer", "lightning_fabric", "sklearn", "torchmetrics", "yaml", "rich"} & set(loaded)
+    assert not {"pydantic", "typer", "lightning_fabric", "sklearn", "torchmetrics", "yaml", "rich", "matplotlib"} & set(
+        loaded
+    )

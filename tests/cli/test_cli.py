@@ -195,9 +195,57 @@ def test_lists_name_everything_there_is(tailwise_command: Command) -> None:
     assert all(name in datasets for name in ("digits", "mnist", "fashion-mnist", "htru2", "image-folder", "parquet"))
 
 
-@pytest.mark.parametrize("command", ["train", "compare", "evaluate", "recipes", "losses", "datasets"])
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_losses_show_writes_the_figure_and_prints_where(ending: str, tmp_path: Path, tailwise_command: Command) -> None:
+    path = tmp_path / f"views/view.{ending}"
+    words = ("losses", "show", "gppe", "ce", "--counts", "1000,50,20", "--set", "gppe.alpha=-1", "--out", path)
+    assert tailwise_command(*words) == (0, f"{path}\n", "")
+    start = path.read_bytes()[:100]
+    assert start.startswith(b"\x89PNG") if ending == "png" else b"<?xml" in start
+
+
+def test_losses_show_writes_to_the_working_directory_by_default(
+    tmp_path: Path, tailwise_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tailwise_command("losses", "show", "focal") == (0, "loss-curves.png\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["loss-curves.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["gpe"], ["no loss is named 'gpe'", "did you mean 'gppe'"]),
+        ([], ["Missing argument"]),
+        (["gppe", "--out", "view.pdf"], [".png or .svg", "'view.pdf'"]),
+        (["gppe", "--out", "view"], [".png or .svg"]),
+        (["gppe", "--out", "file/view.png"], ["cannot write to file/view.png", "--out"]),
+        (["gppe", "--counts", "many"], ["--counts takes whole numbers", "'many'"]),
+        (["gppe", "--counts", "50,50"], ["must differ"]),
+        (["gppe", "--set", "gppe.alpa=1"], ["gppe has no setting 'alpa'", "alpha"]),
+        (["gppe", "--set", "gppe.alpha=steep"], ["alpha", "'steep'"]),
+        (["gppe", "--set", "alpha=1"], ["LOSS.ARGUMENT=VALUE", "'alpha=1'"]),
+        (["gppe", "--set", "focal.gamma=1"], ["focal, which is not drawn"]),
+    ],
+)
+def test_losses_show_refuses_in_one_line_and_writes_nothing(
+    words: list[str], parts: list[str], tmp_path: Path, tailwise_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert_one_line(tailwise_command("losses", "show", *words), 2, *parts)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_command_line_loads_what_a_command_needs_when_it_runs() -> None:
+    script = "import sys, tailwise.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"matplotlib", "pydantic", "torchmetrics", "sklearn"} & set(loaded)
+
+
+@pytest.mark.parametrize("command", ["losses show", "train", "compare", "evaluate", "recipes", "losses", "datasets"])
 def test_help_of_each_command_shows_an_example(command: str, tailwise_command: Command) -> None:
-    code, output, _ = tailwise_command(command, "--help")
+    code, output, _ = tailwise_command(*command.split(), "--help")
     assert code == 0
     assert f"Example: tailwise {command}" in output
 

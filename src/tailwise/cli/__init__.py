@@ -17,9 +17,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, compare, evaluate, recipes, losses, datasets):
+for command in (train, compare, evaluate, recipes, datasets):
     name = command.__name__.rpartition(".")[2]
     app.command(name, help=command.__doc__, epilog=command.EXAMPLE)(command.run)
+app.add_typer(losses.app, name="losses", help=losses.__doc__, epilog=losses.EXAMPLE)
 
 # typer names no base class of its own for "the command line itself is wrong"; this one is BadParameter's parent.
 UsageError = typer.BadParameter.__mro__[1]

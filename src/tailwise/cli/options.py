@@ -41,6 +41,18 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
+def parse_counts(text: str) -> list[int]:
+    """``1000,50`` as the samples of each class.
+
+    Raises:
+        InputError: the text is no list of whole numbers.
+    """
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--counts takes whole numbers separated by commas such as 1000,50, got {text!r}") from None
+
+
 def parse_names(option: str, text: str | None) -> list[str] | None:
     """A comma-separated list of different names; None where the option is not given.
 
