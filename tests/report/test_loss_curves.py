@@ -165,7 +165,8 @@ def test_arguments_may_name_a_loss_by_another_of_its_names() -> None:
         (["gppe"], [9, 1], {"gppe": {"alpa": 1}}, "no setting 'alpa'"),
         (["gppe"], [9, 1], {"gppe": {"alpha": "steep"}}, "alpha: "),
         (["gppe"], [9, 1], {"gppe": {"margin": 2}}, "margin must be"),
-        (["gppe"], [9, 1], {"gppe": {"alpha": math.nan}}, "not finite"),
+        (["gppe"], [9, 1], {"gppe": {"alpha": math.nan}}, "a finite number"),
+        (["gppe"], [9, 1], {"gppe": {"alpha": -1e300}}, "not finite"),
         (["focal"], [9, 1], {"focal": {"alpha": [1.0, 2.0, 3.0]}}, "alpha of FocalLoss has 3"),
     ],
 )

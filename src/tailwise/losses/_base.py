@@ -70,7 +70,7 @@ class ClassificationLoss(nn.Module):
 
     def __init__(self, class_counts: CountsLike | None = None, **options: Unpack[LossOptions]) -> None:
         super().__init__()
-        unknown = set(options) - set(OPTION_DEFAULTS)
+        unknown = set(options) - set(self.option_names)
         if unknown:
             raise TypeError(f"{type(self).__name__} has no argument {', '.join(sorted(unknown))}")
         if class_counts is None and self.counts_use() == "needed":

@@ -16,8 +16,6 @@ from tailwise.losses._registry import register_loss
 
 SmoothingShape = Literal["concave", "linear", "convex", "exp"]
 
-SmoothingShape = Literal["concave", "linear", "convex", "exp"]
-
 
 @register_loss(
     "label_aware_smoothing",
