@@ -19,6 +19,7 @@ from tailwise.data.sources.gppe_mnist import GPPEMNIST
 from tailwise.data.sources.htru2 import HTRU2
 from tailwise.data.sources.htru_medlat import HTRUMedlat
 from tailwise.data.sources.image_folder import ImageFolder
+from tailwise.data.sources.image_list import ListedImages
 from tailwise.data.sources.mnist import MNIST
 from tailwise.data.sources.npz import Npz
 from tailwise.data.sources.parquet import Parquet
@@ -38,6 +39,7 @@ __all__ = [
     "FashionMNIST",
     "HTRUMedlat",
     "ImageFolder",
+    "ListedImages",
     "Npz",
     "Parquet",
     "Source",
@@ -59,7 +61,8 @@ Source: TypeAlias = Annotated[
     | Npz
     | Parquet
     | CSV
-    | ImageFolder,
+    | ImageFolder
+    | ListedImages,
     Field(discriminator="name"),
 ]
 
