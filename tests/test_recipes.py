@@ -334,7 +334,8 @@ def test_config_of_a_run_holds_the_resolved_recipe(tmp_path: Path) -> None:
     written = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert written["method"] == "sgpl"
     assert written["seed"] == 4
-    assert written["data"]["profile"] == {"name": "exponential", "max_count": 120, "imbalance_factor": 20.0}
+    profile = {"name": "exponential", "max_count": 120, "imbalance_factor": 20.0, "cap": False}
+    assert written["data"]["profile"] == profile
 
 
 @pytest.mark.parametrize("name", ["class-balanced", "oversample", "undersample"])

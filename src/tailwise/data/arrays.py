@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from tailwise.counts import ClassCounts
+from tailwise.data.labelled import Labelled
 from tailwise.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class Arrays:
+class Arrays(Labelled):
     """Samples that fit in memory.
 
     Args:
@@ -35,22 +35,11 @@ class Arrays:
                 f"inputs must be uint8 images (N, H, W, channels) or float32 features (N, F), "
                 f"got {self.inputs.dtype} of shape {self.inputs.shape}"
             )
-        if str(self.targets.dtype) != "int64" or self.targets.ndim != 1:
-            raise InputError(f"targets must be int64 (N,), got {self.targets.dtype} of shape {self.targets.shape}")
         if len(self.inputs) != len(self.targets):
             raise InputError(f"inputs and targets must be equally many, got {len(self.inputs)} and {len(self.targets)}")
         if self.inputs.size == 0:
             raise InputError(f"a data set needs at least one sample, got inputs of shape {self.inputs.shape}")
-        if len(set(self.class_names)) < self.num_classes:
-            twice = next(name for name in self.class_names if self.class_names.count(name) > 1)
-            raise InputError(f"class names must differ, got {twice!r} twice")
-        outside = np.flatnonzero((self.targets < 0) | (self.targets >= self.num_classes))
-        if outside.size:
-            row = int(outside[0])
-            raise InputError(
-                f"labels must lie from 0 to {self.num_classes - 1} for {self.num_classes} class names, "
-                f"got {self.targets[row]} in row {row}"
-            )
+        self._check_labels()
         if not self.is_image and (broken := first_non_finite(self.inputs)):
             row, column = broken
             raise InputError(
@@ -64,48 +53,21 @@ class Arrays:
         return self.inputs.ndim == 4
 
     @property
-    def num_classes(self) -> int:
-        """C."""
-        return len(self.class_names)
+    def sample_shape(self) -> tuple[int, ...]:
+        """(H, W, channels) of images, (F,) of features."""
+        return self.inputs.shape[1:]
 
     @property
-    def counts(self) -> ClassCounts:
-        """Samples per class, 0 for a class without any."""
-        return ClassCounts.from_targets(self.targets, self.num_classes)
+    def identity(self) -> tuple[NDArray[Any], ...]:
+        """The inputs and the targets."""
+        return self.inputs, self.targets
 
-    def subset(self, indices: ArrayLike) -> Arrays:
-        """The samples at (M,) integer ``indices``, in that order, with all class names kept.
+    def fitting_inputs(self) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """All of them."""
+        return self.inputs
 
-        Raises:
-            InputError: no index, one that is not a whole number, or one outside 0 .. N-1.
-        """
-        rows = np.asarray(indices)
-        if rows.ndim != 1 or rows.size == 0 or rows.dtype.kind not in "iu":
-            raise InputError(f"indices must be a non-empty list of integers, got {rows.dtype} of shape {rows.shape}")
-        if rows.min() < 0 or rows.max() >= len(self.targets):
-            outside = rows.min() if rows.min() < 0 else rows.max()
-            raise InputError(f"indices must lie from 0 to {len(self.targets) - 1}, got {outside}")
-        return Arrays(self.inputs[rows], self.targets[rows], self.class_names)
-
-    def only_classes(self, classes: Sequence[int]) -> Arrays:
-        """The samples of the listed classes, relabelled in the listed order.
-
-        Args:
-            classes: labels to keep; ``[5, 3]`` of MNIST makes the fives class 0 and the threes class 1.
-
-        Raises:
-            InputError: a class that is unknown or listed twice, or no sample is left.
-        """
-        relabelled = np.full(self.num_classes, -1, dtype=np.int64)
-        for label, kept in enumerate(classes):
-            if not 0 <= kept < self.num_classes:
-                raise InputError(f"classes must lie from 0 to {self.num_classes - 1}, got {kept}")
-            if relabelled[kept] >= 0:
-                raise InputError(f"classes must each be listed once, got {kept} twice")
-            relabelled[kept] = label
-        targets = relabelled[self.targets]
-        rows = targets >= 0
-        return Arrays(self.inputs[rows], targets[rows], tuple(self.class_names[kept] for kept in classes))
+    def _select(self, rows: NDArray[Any], targets: NDArray[np.int64], class_names: tuple[str, ...]) -> Arrays:
+        return Arrays(self.inputs[rows], targets, class_names)
 
 
 def first_non_finite(features: NDArray[np.generic]) -> tuple[int, int] | None:

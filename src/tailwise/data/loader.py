@@ -15,8 +15,11 @@ from torch import Tensor
 from tailwise.data.arrays import Arrays
 from tailwise.data.augment.steps import check_steps
 from tailwise.data.config import DataConfig
+from tailwise.data.image_list import ImageList
+from tailwise.data.labelled import Labelled
 from tailwise.data.profiles import subset_indices, test_counts, validation_counts
 from tailwise.data.sources import Split
+from tailwise.data.streaming import StreamedSamples
 from tailwise.errors import InputError
 from tailwise.sampling import Draw
 
@@ -25,7 +28,7 @@ from tailwise.sampling import Draw
 class Chosen:
     """The samples of one split that a run uses, and where in the source's split they stand."""
 
-    arrays: Arrays
+    arrays: Labelled
     indices: NDArray[np.int64]
 
 
@@ -44,10 +47,10 @@ class PreparedData:
         return parts if self.validation is None else {**parts, "validation": self.validation}
 
     def fingerprint(self) -> str:
-        """A hash of every sample and label, by which a resumed run knows its data again."""
+        """A hash of every sample, or its path, and label, by which a resumed run knows its data again."""
         digest = hashlib.sha256()
         for chosen in self.parts.values():
-            for array in (chosen.arrays.inputs, chosen.arrays.targets, chosen.indices):
+            for array in (*chosen.arrays.identity, chosen.indices):
                 digest.update(repr((array.shape, array.dtype)).encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -65,11 +68,11 @@ def prepare(config: DataConfig, root: Path | None) -> PreparedData:
     train = _read(config, root, "train")
     if len(train.arrays.class_names) < 2:
         raise InputError(f"training needs at least two classes, got {', '.join(train.arrays.class_names)} alone")
-    check_steps(config.augmentation, train.arrays.inputs.shape[1:])
+    check_steps(config.augmentation, train.arrays.sample_shape)
     available = train.arrays.counts
     train = _draw(train, subset_indices(train.arrays.targets, config.profile.class_counts(available), config.seed))
     test = _read(config, root, "test")
-    trained, tested = (f"{a.inputs.dtype} samples of shape {a.inputs.shape[1:]}" for a in (train.arrays, test.arrays))
+    trained, tested = (train.arrays.kind, test.arrays.kind)
     if trained != tested:
         raise InputError(f"training data are {trained} but test data {tested}; they must be alike")
     counts = test_counts(test.arrays.counts, config.test_profile, train.arrays.counts)
@@ -95,31 +98,51 @@ def _draw(chosen: Chosen, rows: NDArray[np.int64]) -> Chosen:
 
 
 class Batches:
-    """A data set resident on the device, handed out in batches.
+    """A data set handed out in batches on the device: resident there, or an image list decoded on the way.
 
     The order of an epoch follows from (seed, epoch) alone, so that a resumed run sees what an undisturbed one sees.
     """
 
-    def __init__(self, arrays: Arrays, batch_size: int, device: torch.device) -> None:
-        self.inputs = torch.from_numpy(arrays.inputs).to(device)
-        self.targets = torch.from_numpy(arrays.targets).to(device)
+    def __init__(self, arrays: Labelled, batch_size: int, device: torch.device) -> None:
+        self.samples = _samples(arrays, device)
+        self.count = len(arrays.targets)
         self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return -(-len(self.targets) // self.batch_size)
+        return -(-self.count // self.batch_size)
 
     def shuffled(self, seed: int, epoch: int, draw: Draw | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """The samples of ``epoch`` in random order: every one once, or those that ``draw`` names."""
         if draw is None:
             # The constant keeps the orders of neighbouring seeds apart: seed + epoch would share them.
             generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-            order = torch.randperm(len(self.targets), generator=generator)
+            order = torch.randperm(self.count, generator=generator)
         else:
             order = torch.from_numpy(draw(epoch)).long()
-        for rows in torch.split(order.to(self.targets.device), self.batch_size):
-            yield self.inputs[rows], self.targets[rows]
+        yield from self.samples.batches(order, self.batch_size, entropy=(seed, epoch))
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Every sample once, as they stand."""
-        inputs, targets = torch.split(self.inputs, self.batch_size), torch.split(self.targets, self.batch_size)
-        yield from zip(inputs, targets, strict=True)
+        yield from self.samples.batches(torch.arange(self.count), self.batch_size, entropy=None)
+
+
+class ResidentSamples:
+    """A data set that stays on the device."""
+
+    def __init__(self, arrays: Arrays, device: torch.device) -> None:
+        self.inputs = torch.from_numpy(arrays.inputs).to(device)
+        self.targets = torch.from_numpy(arrays.targets).to(device)
+
+    def batches(
+        self, order: Tensor, batch_size: int, entropy: tuple[int, ...] | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and targets of the samples at ``order`` (M,); nothing in them is random."""
+        for rows in torch.split(order.to(self.targets.device), batch_size):
+            yield self.inputs[rows], self.targets[rows]
+
+
+def _samples(arrays: Labelled, device: torch.device) -> ResidentSamples | StreamedSamples:
+    if isinstance(arrays, ImageList):
+        return StreamedSamples(arrays, device)
+    assert isinstance(arrays, Arrays)
+    return ResidentSamples(arrays, device)

@@ -117,7 +117,7 @@ class _Run:
         torch.manual_seed(recipe.seed)
         with _named("model"):
             classifier = build_classifier(
-                torch.from_numpy(data.train.arrays.inputs),
+                torch.from_numpy(data.train.arrays.fitting_inputs()),
                 len(self.class_names),
                 model=recipe.model.name,
                 widths=None if recipe.model.widths is None else tuple(recipe.model.widths),

@@ -19,9 +19,13 @@ from tailwise.data.sources.gppe_mnist import GPPEMNIST
 from tailwise.data.sources.htru2 import HTRU2
 from tailwise.data.sources.htru_medlat import HTRUMedlat
 from tailwise.data.sources.image_folder import ImageFolder
+from tailwise.data.sources.image_list import ListedImages
+from tailwise.data.sources.imagenet_lt import ImageNetLT
+from tailwise.data.sources.inaturalist2018 import INaturalist2018
 from tailwise.data.sources.mnist import MNIST
 from tailwise.data.sources.npz import Npz
 from tailwise.data.sources.parquet import Parquet
+from tailwise.data.sources.places_lt import PlacesLT
 from tailwise.data.sources.svhn import SVHN
 
 __all__ = [
@@ -37,9 +41,13 @@ __all__ = [
     "Digits",
     "FashionMNIST",
     "HTRUMedlat",
+    "INaturalist2018",
     "ImageFolder",
+    "ImageNetLT",
+    "ListedImages",
     "Npz",
     "Parquet",
+    "PlacesLT",
     "Source",
     "SourceModel",
     "Split",
@@ -56,10 +64,14 @@ Source: TypeAlias = Annotated[
     | Caltech101
     | HTRU2
     | HTRUMedlat
+    | ImageNetLT
+    | PlacesLT
+    | INaturalist2018
     | Npz
     | Parquet
     | CSV
-    | ImageFolder,
+    | ImageFolder
+    | ListedImages,
     Field(discriminator="name"),
 ]
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailwise.counts import ClassCounts
 from tailwise.data.arrays import Arrays
+from tailwise.data.labelled import Labelled
 from tailwise.data.profiles import subset_indices
 from tailwise.errors import InputError
 
@@ -31,7 +32,7 @@ class SourceModel(BaseModel, ABC):
     """The files it reads: relative to the data root, or named by its own fields."""
 
     @abstractmethod
-    def load(self, root: Path | None, split: Split) -> Arrays:
+    def load(self, root: Path | None, split: Split) -> Labelled:
         """Read one split.
 
         Args:
@@ -74,7 +75,7 @@ class UserSource(SourceModel):
     def read(self, path: Path, train: Table | None) -> Table:
         """Read what is at ``path``; ``train`` is the training table when this is the test data."""
 
-    def load(self, root: Path | None, split: Split) -> Arrays:
+    def load(self, root: Path | None, split: Split) -> Labelled:
         """Read one split; the classes are those of the training data."""
         path, test_path = self.paths(root)
         table = self.read(path, None)
@@ -85,7 +86,19 @@ class UserSource(SourceModel):
         rows = np.arange(len(targets))
         if test_path is None:
             rows = split_rows(targets, split, self.test_fraction, self.split_seed)
-        return arrays(path, table.inputs(rows), targets[rows], class_names)
+        return self.gather(root, path, table, rows, targets[rows], class_names)
+
+    def gather(
+        self,
+        root: Path | None,
+        path: Path,
+        table: Table,
+        rows: NDArray[np.int64],
+        targets: NDArray[np.int64],
+        class_names: tuple[str, ...],
+    ) -> Labelled:
+        """The data set of the wanted ``rows`` of a table."""
+        return arrays(path, table.inputs(rows), targets, class_names)
 
 
 def arrays(path: Path, inputs: NDArray[Any], targets: NDArray[np.int64], class_names: tuple[str, ...]) -> Arrays:
