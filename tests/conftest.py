@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from small_data import write_small_data
 
@@ -35,6 +40,34 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("small-data")
     write_small_data(root)
     return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_for_each_worker() -> None:
+    """The workers share the cores already: more threads than cores wait for each other most of the time."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start
+
+
+@pytest.fixture(scope="session")
+def timm_importable() -> Iterator[None]:
+    """timm imports torchvision, whose compiled operators exist for the one torch build that they were made with.
+
+    With any other, the import fails at the first of them. No network here uses one: their names are enough.
+    """
+    if importlib.util.find_spec("timm") is not None:
+        yield
+        return
+    folder = Path(sys.prefix) / "timm"
+    assert folder.is_dir(), f"the tests need timm and torchvision in {folder}; `make install` puts them there"
+    source = (folder / "torchvision" / "_meta_registrations.py").read_text()
+    library = torch.library.Library("torchvision", "DEF")
+    for name in set(re.findall(r'register_meta\("(\w+)"|register_fake\("torchvision::(\w+)"', source)):
+        library.define(f"{''.join(name)}() -> Tensor")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield
 
 
 def golden(name: str) -> list[dict[str, Any]]:

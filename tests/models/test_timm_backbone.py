@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import re
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 
 from tailwise.models.classifier import build_classifier
 
-
-@pytest.fixture(scope="module", autouse=True)
-def torchvision_without_its_operators() -> Iterator[None]:
-    """timm imports torchvision, whose compiled operators exist for the one torch build that they were made with.
-
-    With any other, the import fails at the first of them. No network here uses one: their names are enough.
-    """
-    if importlib.util.find_spec("timm") is not None:
-        yield
-        return
-    folder = Path(sys.prefix) / "timm"
-    assert folder.is_dir(), f"the tests need timm and torchvision in {folder}; `make install` puts them there"
-    source = (folder / "torchvision" / "_meta_registrations.py").read_text()
-    library = torch.library.Library("torchvision", "DEF")
-    for name in set(re.findall(r'register_meta\("(\w+)"|register_fake\("torchvision::(\w+)"', source)):
-        library.define(f"{''.join(name)}() -> Tensor")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        yield
+pytestmark = pytest.mark.usefixtures("timm_importable")
 
 
 def images(side: int, channels: int = 3) -> torch.Tensor:

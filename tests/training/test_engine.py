@@ -337,9 +337,9 @@ def test_broken_checkpoint_is_named(tmp_path: Path) -> None:
         ),
         (
             ("sampling={name: phased, start: 2, end: 1}",),
-            "sampling: start and end must be epochs with 0 <= start < end",
+            "sampling: end must be above 2, got 1",
         ),
-        (("mixing={name: phased, start: 2, end: 1}",), "mixing: start and end must be epochs with 0 <= start < end"),
+        (("mixing={name: phased, start: 2, end: 1}",), "mixing: end must be above 2, got 1"),
         (("data.profile.max_count=5000",), "class 0 has [0-9]+ samples, 5000 were asked for"),
         (("training.precision=16-mixed",), "16-mixed needs a GPU"),
     ],

@@ -6,12 +6,10 @@ EXAMPLE = "Example: tailwise datasets"
 
 
 def run() -> None:
-    from rich.table import Table
-
-    from tailwise.cli.display import console
+    from tailwise.cli.display import console, listing
     from tailwise.data.sources import SOURCES
 
-    table = Table("source", "what", "files, below --data-root or TAILWISE_DATA")
+    table = listing("source", "what", "files, below --data-root or TAILWISE_DATA")
     for name, source in SOURCES.items():
         table.add_row(name, source.summary, source.layout)
     console().print(table)

@@ -55,6 +55,15 @@ def epoch_progress(label: str, epochs: int) -> Iterator[Callable[[dict[str, Any]
         yield advance
 
 
+def listing(name: str, *columns: str) -> Table:
+    """A table of things one picks by name: the name, in the first column, is never cut."""
+    table = Table()
+    table.add_column(name, no_wrap=True)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
 def metrics_table(columns: Mapping[str, Mapping[str, float]]) -> Table:
     """Metrics in rows, one column of values per heading; percent."""
     table = Table("metric")

@@ -6,12 +6,10 @@ EXAMPLE = "Example: tailwise recipes"
 
 
 def run() -> None:
-    from rich.table import Table
-
-    from tailwise.cli.display import console
+    from tailwise.cli.display import console, listing
     from tailwise.recipes.catalog import catalog
 
-    table = Table("recipe", "what", "methods", "published")
+    table = listing("recipe", "what", "methods", "published")
     for recipe in catalog().values():
         table.add_row(recipe.name, recipe.about, " ".join(recipe.methods), recipe.published or "")
     console().print(table)
