@@ -182,7 +182,16 @@ def test_evaluate_says_when_the_loss_has_the_adjustment_already(tmp_path: Path, 
     tailwise_command("train", RECIPE, "--loss", "balanced_softmax", "--out", tmp_path / "run", *QUICK)
     _, output, _ = tailwise_command("evaluate", tmp_path / "run", "--posthoc", "logit-adjustment")
     assert "trained with balanced_softmax" in output
-    assert "no: the adjustment is trained in" in output
+    assert "likely to make it worse" in output
+
+
+def test_evaluate_says_that_a_gala_run_is_not_to_be_logit_adjusted(tmp_path: Path, tailwise_command: Command) -> None:
+    tailwise_command("train", RECIPE, "--loss", "gala", "--out", tmp_path / "run", *QUICK)
+    _, output, _ = tailwise_command("evaluate", tmp_path / "run", "--posthoc", "logit-adjustment")
+    assert "trained with gala" in output
+    assert "likely to make it worse" in output
+    _, output, _ = tailwise_command("evaluate", tmp_path / "run", "--posthoc", "rebalance")
+    assert "likely to make it worse" not in output
 
 
 def test_lists_name_everything_there_is(tailwise_command: Command) -> None:

@@ -95,6 +95,30 @@ def test_ignored_samples_and_one_hot_targets_leave_the_same_state() -> None:
     torch.testing.assert_close(soft.positive_gradient, kept.positive_gradient)
 
 
+def test_smoothed_and_weighted_state_is_that_of_the_samples_that_count() -> None:
+    logits, target = problem()
+    weight = torch.linspace(0.5, 2.5, 5, dtype=torch.float64)
+    kept, marked, scaled = (
+        GALALoss(num_classes=5, label_smoothing=0.1, weight=w) for w in (weight, weight, 10 * weight)
+    )
+    kept(logits, target)
+    marked(torch.cat([logits, logits[:3]]), torch.cat([target, torch.full((3,), -100)]))
+    scaled(logits, target)
+    torch.testing.assert_close(marked.positive_gradient, kept.positive_gradient)
+    torch.testing.assert_close(scaled.positive_gradient, kept.positive_gradient)
+    # At the first step the loss is cross entropy: class c with q_c of a sample receives q_c * w_c * (1 - p_c).
+    mixed = 0.9 * torch.nn.functional.one_hot(target, 5) + 0.02
+    expected = (mixed * weight * (1 - logits.softmax(dim=1))).sum(dim=0) / weight[target].sum()
+    torch.testing.assert_close(kept.positive_gradient, expected)
+
+
+def test_batch_of_ignored_samples_leaves_the_state_as_it_is() -> None:
+    logits, target = problem()
+    loss = GALALoss(num_classes=5, label_smoothing=0.1)
+    loss(logits, torch.full_like(target, -100))
+    assert (loss.positive_gradient == 0).all()
+
+
 def test_state_travels_in_the_state_dict() -> None:
     loss = GALALoss(num_classes=5, variant="released")
     train_steps(loss)

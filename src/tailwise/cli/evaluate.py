@@ -28,7 +28,7 @@ def run(
     ] = None,
     test_profile: Annotated[
         Literal["natural", "uniform", "long-tailed", "backward"],
-        typer.Option(help="Class frequencies of the test set: as it is, equal, as in training, or reversed."),
+        typer.Option(help="Class frequencies of the test set: as in the run, equal, as in training, or reversed."),
     ] = "natural",
 ) -> None:
     from tailwise.cli.display import console, metrics_table
@@ -41,7 +41,8 @@ def run(
     columns = {"as trained": evaluation.plain}
     if evaluation.corrected is not None:
         columns[f"{posthoc}, tau {evaluation.tau:g}"] = evaluation.corrected
-    title = f"{run_path} · {test_profile} test set of {evaluation.num_samples} samples, percent"
+    kind = "the run's own test set" if test_profile == "natural" else f"{test_profile} test set"
+    title = f"{run_path} · {kind}, {evaluation.num_samples} samples, percent"
     console().print(title, style="bold", soft_wrap=True)
     console().print(metrics_table(columns))
     if evaluation.note:

@@ -67,6 +67,8 @@ class ClassificationLoss(nn.Module):
     weight: Tensor | None
     class_counts: Tensor | None
     option_names: ClassVar[tuple[str, ...]] = tuple(OPTION_DEFAULTS)
+    for_cosines: ClassVar[bool] = False
+    """Whether the loss scales its logits, so that they are to be cosines."""
 
     def __init__(self, class_counts: CountsLike | None = None, **options: Unpack[LossOptions]) -> None:
         super().__init__()
@@ -120,11 +122,15 @@ class ClassificationLoss(nn.Module):
         """The logits that the softmax sees."""
         return logits
 
-    def observe(self, log_p: Tensor, label: Tensor, share: Tensor) -> None:
+    def inference_logits(self, logits: Tensor) -> Tensor:
+        """The logits to predict with, whose softmax are the probabilities: those given, unless the loss scales them."""
+        return logits
+
+    def observe(self, log_p: Tensor, label: Tensor, share: Tensor, divisor: Tensor) -> None:
         """See a batch before its loss is returned, for losses that gather statistics.
 
         ``log_p`` and ``label`` as for ``target_term``; ``share``, of the shape of ``log_p``, is the weight of each term
-        in the sum, 0 where ignored.
+        in the sum, 0 where ignored; ``divisor`` is what the mean divides the sum by, 0 if all are ignored.
         """
 
     def derive(self) -> None:
@@ -188,7 +194,7 @@ class ClassificationLoss(nn.Module):
         if weight is not None:
             loss = loss * weight[label]
             share = share * weight[label]
-        self.observe(log_p, label, share)
+        self.observe(log_p, label, share, share.sum())
         eps, num_classes = self.smoothing(label, log_prob.dtype), log_prob.shape[1]
         if isinstance(eps, Tensor) or eps > 0:
             other = self._other_terms(log_prob, weight)
@@ -209,10 +215,13 @@ class ClassificationLoss(nn.Module):
         spread = (target * eps).sum(dim=1) if isinstance(eps, Tensor) else eps
         return (target * per_class).sum(dim=1) + spread / num_classes * other.sum(dim=1)
 
-    def _per_class(self, log_prob: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        """Loss (B, C) that each sample would have with each class as its label."""
+    def _per_class(
+        self, log_prob: Tensor, target: Tensor, weight: Tensor | None, divisor: Tensor | None = None
+    ) -> Tensor:
+        """Loss (B, C) that each sample would have with each class as its label; the mean divides by B by default."""
         label = torch.arange(log_prob.shape[1], device=log_prob.device)
-        self.observe(log_prob, label, target if weight is None else target * weight)
+        share = target if weight is None else target * weight
+        self.observe(log_prob, label, share, share.new_tensor(float(len(share))) if divisor is None else divisor)
         per_class = self.target_term(log_prob, label)
         return per_class if weight is None else per_class * weight
 

@@ -25,16 +25,22 @@ class MarginLoss(ClassificationLoss):
         valid = target != self.ignore_index
         label = target.masked_fill(~valid, 0)
         if self.label_smoothing > 0:
-            one_hot = F.one_hot(label, logits.shape[1]).to(logits.dtype) * valid.unsqueeze(1)
-            share = one_hot if weight is None else one_hot * weight
-            return self._of_soft_target(logits, one_hot, weight).masked_fill(~valid, 0.0), share.sum(dim=1)
+            share = valid.to(logits.dtype) if weight is None else valid * weight[label]
+            one_hot = F.one_hot(label, logits.shape[1]).to(logits.dtype)
+            mixed = self._smoothed(one_hot) * valid.unsqueeze(1)
+            return self._of_mixture(logits, mixed, weight, share.sum()), share
         lowered = logits.scatter_add(1, label.unsqueeze(1), -self.margins(logits)[label].unsqueeze(1))
         return super()._of_hard_target(lowered, target, weight)
 
     def _of_soft_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        eps = self.label_smoothing
-        mixed = (1 - eps) * target + eps / logits.shape[1]
-        return (mixed * self._per_class(self._own_log_prob(logits), mixed, weight)).sum(dim=1)
+        return self._of_mixture(logits, self._smoothed(target), weight, None)
+
+    def _smoothed(self, target: Tensor) -> Tensor:
+        return (1 - self.label_smoothing) * target + self.label_smoothing / target.shape[1]
+
+    def _of_mixture(self, logits: Tensor, mixed: Tensor, weight: Tensor | None, divisor: Tensor | None) -> Tensor:
+        per_class = self._per_class(self._own_log_prob(logits), mixed, weight, divisor)
+        return (mixed * per_class).sum(dim=1)
 
     def _own_log_prob(self, logits: Tensor) -> Tensor:
         """(B, C): the log-probability of each class if it were the label.

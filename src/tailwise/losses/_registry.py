@@ -6,11 +6,13 @@ import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from tailwise.counts import CountsLike
 from tailwise.losses._base import ClassificationLoss
 
+TestAdjustment = Literal["logit adjustment", "re-balancing", "no"]
+"""What helps the logits of a loss on balanced test data: those of some hold the correction for the prior already."""
 LossClass = TypeVar("LossClass", bound=type[ClassificationLoss])
 
 
@@ -22,7 +24,7 @@ class LossEntry:
     aliases: tuple[str, ...]
     cls: type[ClassificationLoss]
     paper: str
-    adjust_at_test: str
+    adjust_at_test: TestAdjustment
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -39,7 +41,9 @@ class LossEntry:
 LOSSES: dict[str, LossEntry] = {}
 
 
-def register_loss(name: str, *aliases: str, paper: str, adjust_at_test: str = "no") -> Callable[[LossClass], LossClass]:
+def register_loss(
+    name: str, *aliases: str, paper: str, adjust_at_test: TestAdjustment = "no"
+) -> Callable[[LossClass], LossClass]:
     """List a loss class under a short lower-case name."""
 
     def add(cls: LossClass) -> LossClass:

@@ -14,7 +14,7 @@ from tailwise.losses._registry import register_loss
     "asl",
     "asymmetric",
     paper="Ridnik et al., Asymmetric Loss For Multi-Label Classification, ICCV 2021",
-    adjust_at_test="yes: logit adjustment",
+    adjust_at_test="logit adjustment",
 )
 class AsymmetricLoss(ClassificationLoss):
     """Asymmetric loss (ASL) for one label a sample.

@@ -14,7 +14,6 @@ from tailwise.losses.logit_adjusted import LogitAdjustedLoss
     "balanced_softmax",
     "bs",
     paper="Ren et al., Balanced Meta-Softmax for Long-Tailed Visual Recognition, NeurIPS 2020",
-    adjust_at_test="no: the adjustment is trained in",
 )
 class BalancedSoftmaxLoss(LogitAdjustedLoss):
     """Balanced softmax.

@@ -13,7 +13,7 @@ from tailwise.losses._registry import register_loss
     "cross_entropy",
     "ce",
     paper="textbook",
-    adjust_at_test="yes: logit adjustment",
+    adjust_at_test="logit adjustment",
 )
 class CrossEntropyLoss(ClassificationLoss):
     """Cross entropy, equal to ``torch.nn.CrossEntropyLoss`` in every option.

@@ -16,7 +16,7 @@ from tailwise.losses.asymmetric import AsymmetricLoss
     "cyclical_focal",
     "cfl",
     paper="Smith, Cyclical Focal Loss, 2022",
-    adjust_at_test="yes: logit adjustment",
+    adjust_at_test="logit adjustment",
 )
 class CyclicalFocalLoss(AsymmetricLoss):
     """Cyclical focal loss (CFL): between a factor for confident samples and that of the asymmetric loss.

@@ -11,7 +11,7 @@ from tailwise.losses._region import Overlap, RegionLoss, dice_coefficient
 from tailwise.losses._registry import register_loss
 
 
-@register_loss("dice", "dsc", paper="Li et al., Dice Loss for Data-imbalanced NLP Tasks, ACL 2020")
+@register_loss("dice", paper="Li et al., Dice Loss for Data-imbalanced NLP Tasks, ACL 2020")
 class DiceLoss(RegionLoss):
     """Dice loss over a batch, with the self-adjusting factor of the DSC loss.
 

@@ -15,7 +15,7 @@ from tailwise.losses._registry import register_loss
 @register_loss(
     "focal",
     paper="Lin et al., Focal Loss for Dense Object Detection, ICCV 2017",
-    adjust_at_test="yes: logit adjustment",
+    adjust_at_test="logit adjustment",
 )
 class FocalLoss(ClassificationLoss):
     """Focal loss for softmax probabilities.

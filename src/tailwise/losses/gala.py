@@ -20,7 +20,7 @@ from tailwise.losses._registry import register_loss
     "gala",
     "bagmar",
     paper="Zhang et al., Gradient-Aware Logit Adjustment Loss for Long-tailed Classifier, ICASSP 2024",
-    adjust_at_test="re-balancing (PN), if wanted",
+    adjust_at_test="re-balancing",
 )
 class GALALoss(MarginLoss):
     """Gradient-aware logit adjustment (GALA, BaGMar).
@@ -105,17 +105,16 @@ class GALALoss(MarginLoss):
         """-log p_k of F."""
         return -log_p
 
-    def observe(self, log_p: Tensor, label: Tensor, share: Tensor) -> None:
+    def observe(self, log_p: Tensor, label: Tensor, share: Tensor, divisor: Tensor) -> None:
         """Add the gradients of this batch's mean loss to the state."""
         if not self.training:
             return
         received = (share * -torch.expm1(log_p)).detach().to(self.positive_gradient)
         if received.ndim == 2:
-            sums, divisor = received.sum(dim=0), received.new_tensor(float(len(received)))
+            sums = received.sum(dim=0)
         else:
             sums = torch.zeros_like(self.positive_gradient).index_add(0, label, received)
-            divisor = share.detach().sum().to(sums)
-        sums, divisor = summed_over_ranks(sums, divisor)
+        sums, divisor = summed_over_ranks(sums, divisor.detach().to(sums))
         sums = sums / divisor.clamp_min(torch.finfo(sums.dtype).tiny)
         if self.latest_sums is not None:
             self.latest_sums += sums

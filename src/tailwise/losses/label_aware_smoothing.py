@@ -21,7 +21,7 @@ SmoothingShape = Literal["concave", "linear", "convex", "exp"]
     "label_aware_smoothing",
     "las",
     paper="Zhong et al., Improving Calibration for Long-Tailed Recognition (MiSLAS), CVPR 2021",
-    adjust_at_test="yes: logit adjustment",
+    adjust_at_test="logit adjustment",
 )
 class LabelAwareSmoothingLoss(ClassificationLoss):
     """Cross entropy with a label smoothing of each class's own, from ``smooth_tail`` to ``smooth_head``.

@@ -38,6 +38,7 @@ class LDAMLoss(MarginLoss):
     Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS 2019.
     """
 
+    for_cosines = True
     delta: Tensor
 
     def __init__(
@@ -58,6 +59,10 @@ class LDAMLoss(MarginLoss):
         assert self.class_counts is not None
         inverse = double_precision(self.class_counts) ** -0.25
         self.delta = self.max_margin * inverse / inverse.max()
+
+    def inference_logits(self, logits: Tensor) -> Tensor:
+        """The scaled cosines, s * z: of the cosines themselves no softmax is ever confident."""
+        return self.scale * logits
 
     def adjusted(self, logits: Tensor) -> Tensor:
         """The scaled cosines, s * z."""

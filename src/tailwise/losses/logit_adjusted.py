@@ -15,7 +15,6 @@ from tailwise.losses._registry import register_loss
     "logit_adjusted",
     "la",
     paper="Menon et al., Long-tail learning via logit adjustment, ICLR 2021",
-    adjust_at_test="no: the adjustment is trained in",
 )
 class LogitAdjustedLoss(ClassificationLoss):
     """Logit-adjusted softmax cross entropy.

@@ -95,7 +95,10 @@ def _search(posthoc: str, run_path: Path, train_counts: ClassCounts) -> tuple[fl
         tau = search_tau(scores, targets, lambda tau: build_posthoc(posthoc, train_counts, tau))
     except ValueError as error:
         raise InputError(f"--posthoc {posthoc} --tau search: {error}") from error
-    return tau, f"tau {tau:g} has the best balanced accuracy on the run's {len(targets)} validation samples."
+    where = f"on the run's {len(targets)} validation samples"
+    if tau == 0:
+        return tau, f"tau 0: no correction has a better balanced accuracy {where}."
+    return tau, f"tau {tau:g} has the best balanced accuracy {where}."
 
 
 def _note(posthoc: str, run_path: Path) -> str | None:
@@ -103,6 +106,9 @@ def _note(posthoc: str, run_path: Path) -> str | None:
     if posthoc == "rebalance":
         return TRANSDUCTIVE
     loss = find_loss(read_config(run_path)["loss"]["name"])
-    if loss.adjust_at_test.startswith("no"):
-        return f"This run was trained with {loss.name}; adjust its logits at test time? {loss.adjust_at_test}."
-    return None
+    if loss.adjust_at_test == "logit adjustment":
+        return None
+    return (
+        f"This run was trained with {loss.name}, which corrects for the class frequencies already: "
+        "adjusting its logits once more is likely to make it worse."
+    )

@@ -132,6 +132,7 @@ class _Run:
                 arguments.setdefault("epochs", recipe.training.epochs)
             loss = build_loss(recipe.loss.name, self.class_counts, **arguments)
             loss.match_classes(len(self.class_names), torch.device("cpu"))
+            _check_fits(loss, recipe)
         with _named("class_weights"):
             self.class_weights = recipe.class_weights.schedule(self.class_counts)
             if self.class_weights is not None and "weight" in recipe.loss.arguments:
@@ -218,10 +219,13 @@ class _Run:
         return mean
 
     def _predict(self, batches: Batches) -> tuple[Tensor, Tensor]:
-        """Logits (N, C) and targets (N,), on the CPU."""
+        """Logits (N, C) whose softmax are probabilities, and targets (N,), on the CPU."""
         self.network.eval()
         with torch.no_grad():
-            done = [(self.network(inputs).float(), targets) for inputs, targets in batches.in_order()]
+            done = [
+                (self.loss.inference_logits(self.network(inputs).float()), targets)
+                for inputs, targets in batches.in_order()
+            ]
         return torch.cat([logits for logits, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
 
     def _test_metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
@@ -254,6 +258,19 @@ class _Run:
         summary["seconds"] = trained + time.perf_counter() - began
         self.directory.write_summary(summary)
         return summary
+
+
+def _check_fits(loss: ClassificationLoss, recipe: Recipe) -> None:
+    """Refuse a loss that the rest of the recipe makes meaningless."""
+    if loss.for_cosines and recipe.model.head != "cosine":
+        raise ValueError(
+            f"{recipe.loss.name} scales cosines, but the head is {recipe.model.head}; add --set model.head=cosine"
+        )
+    told = getattr(loss, "epochs", recipe.training.epochs)
+    if told != recipe.training.epochs:
+        raise ValueError(
+            f"epochs is {told}, but the training has {recipe.training.epochs} epochs; leave it out and it follows them"
+        )
 
 
 @contextmanager
