@@ -111,6 +111,16 @@ def test_tau_found_on_a_long_tailed_validation_set_is_good_on_a_balanced_test_se
     assert accuracy(tau) > accuracy(0.0) + 0.05
 
 
+@pytest.mark.parametrize("name", ["rebalance", "logit-adjustment"])
+def test_class_without_a_validation_sample_does_not_pull_tau_down(name: str) -> None:
+    counts = [900, 90, 10]
+    logits, target = gaussian_problem(counts, samples=30_000)
+    scores, labels = long_tailed(logits, target, [9000, 900, 0])
+    found = search_tau(scores, labels, lambda tau: build_posthoc(name, counts, tau))
+    of_two_classes = search_tau(scores[:, :2], labels, lambda tau: build_posthoc(name, counts[:2], tau))
+    assert found == pytest.approx(of_two_classes, abs=0.11)
+
+
 def test_classifier_that_is_right_already_is_not_corrected() -> None:
     logits, target = np.eye(3)[[0, 0, 1, 2]] * 50, np.array([0, 0, 1, 2])
     assert search_tau(logits, target, PredictionRebalancing) == 0.0

@@ -147,8 +147,8 @@ def search_tau(
     Balanced accuracy is the mean recall of the classes that the set has. A validation set carved from long-tailed
     training data is long-tailed itself, while re-balancing assumes a balanced set: each sample of class c is given the
     weight 1 / n_c, n_c its validation count, in the sums over the set, so that every class has the same say in them.
-    The few samples of a rare class then speak for many, so tau is as uncertain as their recall; a class without a
-    validation sample has no say.
+    The few samples of a rare class then speak for many, so tau is as uncertain as their recall. A class without a
+    validation sample has no say: none is predicted to be of it, which would cost the others' recall and gain nothing.
 
     Args:
         logits: (N, C) of validation samples, which the classifier was not trained on.
@@ -171,7 +171,8 @@ def search_tau(
     weight = 1 / counts[labels].double()
 
     def balanced_accuracy(tau: float) -> float:
-        predicted = correction(tau).transform(scores, weight).argmax(dim=1)
+        corrected = correction(tau).transform(scores, weight)
+        predicted = corrected.masked_fill(counts == 0, -torch.inf).argmax(dim=1)
         hits = labels[predicted == labels].bincount(minlength=len(counts))
         return float((hits / counts)[counts > 0].mean())
 
