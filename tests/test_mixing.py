@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
+from tailwise.counts import ClassCounts, CountsLike
 from tailwise.losses import CrossEntropyLoss
 from tailwise.mixing import mixup, phased_mixup
 from tailwise.models.classifier import Standardize
@@ -42,6 +43,14 @@ def test_labels_are_mixed_as_the_inputs_are(per_sample: bool) -> None:
     torch.testing.assert_close(soft.sum(dim=1), torch.ones(64))
     shares = {round(parts(mixed, row)[row], 5) for row in range(64) if len(parts(mixed, row)) == 2}
     assert len(shares) > 50 if per_sample else len(shares) == 1
+
+
+@pytest.mark.parametrize("counts", [[900, 90, 10], ClassCounts([900, 90, 10]), np.array([900, 90, 10])])
+def test_counts_may_be_whatever_class_counts_are_made_of(counts: CountsLike) -> None:
+    inputs, targets = batch()
+    expected = phased_mixup(inputs, targets, COUNTS, PHASES, 4, 1.0, generator())
+    for found, wanted in zip(phased_mixup(inputs, targets, counts, PHASES, 4, 1.0, generator()), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
 
 
 def test_every_sample_is_the_partner_of_one() -> None:

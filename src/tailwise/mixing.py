@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tailwise.counts import ClassCounts, CountsLike
 from tailwise.schedules import PhasedProgressiveMixing
 
 Mix: TypeAlias = Callable[[Tensor, Tensor, int, np.random.Generator], tuple[Tensor, Tensor]]
@@ -54,7 +55,7 @@ def mixup(
 def phased_mixup(
     inputs: Tensor,
     targets: Tensor,
-    class_counts: Tensor,
+    class_counts: CountsLike,
     schedule: PhasedProgressiveMixing,
     epoch: int,
     alpha: float = 1.0,
@@ -70,7 +71,7 @@ def phased_mixup(
     ``schedule.end`` on this is Remix.
 
     Args:
-        class_counts: (C,) training counts, positive, on the device of the targets.
+        class_counts: (C,) training counts, positive.
         schedule: of the label weights.
         epoch: from 0.
 
@@ -79,8 +80,10 @@ def phased_mixup(
     Source: Xu et al., arXiv 2205.12117; Chou et al., "Remix: Rebalanced Mixup", ECCV Workshops 2020.
     """
     mixed, partner, lam = _mixed(inputs, targets, alpha, generator, per_sample)
-    weight = schedule.label_weight(epoch, lam, class_counts[targets], class_counts[targets[partner]])
-    return mixed, _soft_targets(targets, targets[partner], weight, len(class_counts))
+    counts = class_counts if isinstance(class_counts, Tensor) else ClassCounts(class_counts).tensor()
+    counts = counts.to(targets.device)
+    weight = schedule.label_weight(epoch, lam, counts[targets], counts[targets[partner]])
+    return mixed, _soft_targets(targets, targets[partner], weight, len(counts))
 
 
 def _mixed(

@@ -29,6 +29,20 @@ def test_policy_has_25_sub_policies_of_two_known_operations() -> None:
     assert ((CIFAR10.probabilities * 10).round() / 10 - CIFAR10.probabilities).abs().max() < 1e-6
 
 
+@pytest.mark.usefixtures("timm_importable")
+def test_policy_is_torchvisions() -> None:
+    from torchvision.transforms.autoaugment import AutoAugment, AutoAugmentPolicy
+
+    names = {"ShearX": "shear_x", "ShearY": "shear_y", "TranslateX": "translate_x", "TranslateY": "translate_y"}
+    for row, pair in enumerate(AutoAugment(AutoAugmentPolicy.CIFAR10).policies):
+        for stage, (name, probability, level) in enumerate(pair):
+            own = names.get(name, name.lower())
+            assert NAMES[CIFAR10.numbers[row, stage]] == own
+            assert CIFAR10.probabilities[row, stage] == pytest.approx(probability)
+            if level is not None:
+                assert tuple(CIFAR10.strengths[row, stage].tolist()) == OPERATIONS[own].strengths(level)
+
+
 @pytest.mark.parametrize("stage", [0, 1])
 def test_operations_happen_as_often_and_as_strongly_as_the_policy_says(stage: int) -> None:
     expected: Counter[tuple[int, float]] = Counter()

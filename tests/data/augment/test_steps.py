@@ -118,6 +118,16 @@ def test_what_is_no_batch_of_images_is_refused(broken: Tensor) -> None:
         augment(broken, ALL, generator())
 
 
+def test_channels_that_come_first_are_refused(images: Tensor) -> None:
+    with pytest.raises(InputError, match=r"looks like channels first; give images\.permute\(0, 2, 3, 1\)"):
+        augment(images.permute(0, 3, 1, 2), [Flip()], generator())
+
+
+def test_step_that_does_not_fit_the_batch_is_refused(images: Tensor) -> None:
+    with pytest.raises(InputError, match=r"cutout\.length must be at most"):
+        augment(images, [Cutout(length=1 + min(images.shape[1:3]))], generator())
+
+
 @pytest.mark.parametrize(
     ("step", "shape", "message"),
     [

@@ -110,6 +110,9 @@ class Cutout(StepModel):
         return cutout(images, centers, self.length)
 
 
+MOST_CHANNELS = 4
+"""Of images; what has more in its last dimension has them elsewhere."""
+
 Step: TypeAlias = Annotated[Crop | Flip | AutoAugment | Cutout, Field(discriminator="name")]
 
 
@@ -133,11 +136,17 @@ def augment(images: Tensor, steps: Sequence[StepModel], generator: torch.Generat
     Without steps these are the images themselves. What comes out follows from the images and ``generator`` alone.
 
     Raises:
-        InputError: the images have another dtype or number of dimensions.
+        InputError: the images have another dtype, number of dimensions or order of them, or a step does not fit them.
     """
     if not steps:
         return images
     check_images(images)
+    if images.shape[3] > MOST_CHANNELS >= images.shape[1]:
+        raise InputError(
+            f"images must be (B, H, W, channels), got shape {tuple(images.shape)}, which looks like channels first; "
+            "give images.permute(0, 2, 3, 1)"
+        )
+    check_steps(steps, tuple(images.shape[1:]))
     # Channel first in memory, as the operations and, after them, the network have it.
     images = images.permute(0, 3, 1, 2).contiguous()
     for step in steps:
