@@ -16,9 +16,11 @@ AVAILABLE = ClassCounts([90, 100, 80])
 
 WRITTEN = [
     ({"name": "natural"}, [90, 100, 80]),
-    ({"name": "exponential", "imbalance_factor": 100}, [100, 10, 1]),
+    ({"name": "exponential", "imbalance_factor": 81}, [90, 10, 1]),
+    ({"name": "exponential", "imbalance_factor": 1}, [80, 80, 80]),
+    ({"name": "exponential", "imbalance_factor": 100, "cap": True}, [90, 10, 1]),
     ({"name": "exponential", "max_count": 40, "imbalance_factor": 4}, [40, 20, 10]),
-    ({"name": "linear", "imbalance_factor": 10}, [100, 55, 10]),
+    ({"name": "linear", "imbalance_factor": 10}, [90, 49, 9]),
     ({"name": "linear", "max_count": 40, "imbalance_factor": 4}, [40, 25, 10]),
     ({"name": "exponential", "max_count": 360, "imbalance_factor": 4, "cap": True}, [90, 100, 80]),
     ({"name": "linear", "max_count": 95, "imbalance_factor": 19, "cap": True}, [90, 50, 5]),
@@ -80,7 +82,8 @@ def test_a_profile_without_a_cap_asks_for_what_it_says() -> None:
     [
         ({"name": "counts", "counts": [3, 2]}, "one for each of the 3 classes, got 2"),
         ({"name": "step", "majority_count": 9, "minority_count": 5, "majority_classes": [3]}, "0 to 2, got 3"),
-        ({"name": "exponential", "imbalance_factor": 200}, "from 1 to max_count=100"),
+        ({"name": "exponential", "imbalance_factor": 200}, "200 cannot be had from classes of 80 to 100 samples"),
+        ({"name": "linear", "imbalance_factor": 200, "cap": True}, "from 1 to max_count=100"),
     ],
 )
 def test_a_profile_for_other_classes_is_refused(written: dict[str, Any], message: str) -> None:

@@ -47,7 +47,8 @@ class DecreasingProfile(ProfileModel):
     """Counts that fall with the label.
 
     Args:
-        max_count: samples of class 0; by default the largest available count.
+        max_count: samples of class 0; by default as many as leave no class with fewer samples than it is asked for,
+            or, with ``cap``, as the largest class has.
         imbalance_factor: of the counts that are asked for.
         cap: a class that has fewer samples than asked for gives what it has, instead of being refused.
     """
@@ -62,8 +63,27 @@ class DecreasingProfile(ProfileModel):
 
     def class_counts(self, available: ClassCounts) -> ClassCounts:
         """Counts falling with the label."""
+        if self.max_count is None and not self.cap:
+            return self._as_many_as_fit(available)
         wanted = self.decreasing_counts(len(available), self.max_count or max(available))
         return _capped(wanted, available) if self.cap else wanted
+
+    def _as_many_as_fit(self, available: ClassCounts) -> ClassCounts:
+        """The largest such counts that no class lacks samples for."""
+        fitting, too_many = 0, max(available) + 1
+        while too_many - fitting > 1:
+            tried = (fitting + too_many) // 2
+            # Below the imbalance factor not even the rarest class would keep a sample.
+            fits = tried < self.imbalance_factor or bool(
+                (self.decreasing_counts(len(available), tried).counts <= available.counts).all()
+            )
+            fitting, too_many = (tried, too_many) if fits else (fitting, tried)
+        if fitting < self.imbalance_factor:
+            raise InputError(
+                f"imbalance_factor {self.imbalance_factor:g} cannot be had from classes of {min(available)} to "
+                f"{max(available)} samples; lower it, or set cap: true to take what each class has"
+            )
+        return self.decreasing_counts(len(available), fitting)
 
 
 class ExponentialProfile(DecreasingProfile):

@@ -122,7 +122,10 @@ def subset_indices(targets: ArrayLike, class_counts: CountsLike, seed: int | Non
     chosen = []
     for label, (members, count) in enumerate(zip(by_class, wanted, strict=True)):
         if count > len(members):
-            raise InputError(f"class {label} has {len(members)} samples, {count} were asked for; ask for fewer")
+            raise InputError(
+                f"class {label} has {len(members)} samples, {count} were asked for; ask for fewer, or, in a recipe's "
+                "data.profile, set cap: true to take what there is"
+            )
         order = members if seed is None else np.random.default_rng((seed, label)).permutation(members)
         chosen.append(order[:count])
     return np.sort(np.concatenate(chosen)).astype(np.int64)
