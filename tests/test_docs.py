@@ -14,7 +14,7 @@ import tailwise.cli
 from recipe_trees import quick_recipe
 from svg_texts import svg_texts
 from tailwise.losses import LOSSES
-from tailwise.recipes.catalog import load_recipe
+from tailwise.recipes.catalog import catalog, load_recipe
 from tailwise.training.engine import RunOptions, train
 
 REPOSITORY = Path(__file__).parents[1]
@@ -45,6 +45,9 @@ def test_commands_name_recipes_and_settings_that_exist(
         name = re.match(r"# (\S+\.yaml)", text)
         assert name, f"the YAML block of {page.name} does not say which file it is"
         Path(name[1]).write_text(text)
+        template = load_recipe(name[1])
+        for row in template.rows:
+            template.resolve(template.trained_for(row))
     for line in re.findall(
         r"^\$ (?:\S*/)?tailwise ((?:train|compare) .*)$", "".join(blocks(page, "console")), re.MULTILINE
     ):
@@ -53,7 +56,7 @@ def test_commands_name_recipes_and_settings_that_exist(
         methods = [value for option, value in itertools.pairwise(rest) if option == "--loss"]
         template = load_recipe(recipe)
         for method in methods[0].split(",") if methods else template.methods:
-            template.resolve(method, 0, settings)
+            template.resolve(template.trained_for(method), 0, settings)
 
 
 def test_loss_figure_is_what_its_command_draws(
@@ -75,6 +78,19 @@ def test_loss_figure_is_what_its_command_draws(
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(((?!https?:)[^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_methods_page_has_every_recipe_of_the_founding_methods_and_no_other() -> None:
+    text = (REPOSITORY / "docs/methods.md").read_text()
+    shown = {name for pattern in re.findall(r"`([\w-]+/[\w{},.-]+)`", text) for name in spelled_out(pattern)}
+    founding = {name for name in catalog() if name.split("/")[0] in ("gppe", "sgpl", "gala", "ppl-cri")}
+    assert founding <= shown <= set(catalog())
+
+
+def spelled_out(pattern: str) -> list[str]:
+    """``a-{x,y}`` is a-x and a-y."""
+    parts = [part.split(",") for part in re.split(r"[{}]", pattern)]
+    return ["".join(choice) for choice in itertools.product(*parts)]
 
 
 def test_loss_page_lists_every_loss() -> None:

@@ -18,7 +18,7 @@ from tailwise.data.loader import Chosen, PreparedData, prepare
 from tailwise.data.profiles import linear_counts
 from tailwise.data.sources import SOURCES, SourceModel, Split
 from tailwise.errors import InputError
-from tailwise.recipes.catalog import catalog, load_recipe, merge
+from tailwise.recipes.catalog import Family, catalog, expand, load_recipe, merge
 from tailwise.recipes.config import EqualizedSampling, RebalancedSampling, Recipe, SGDConfig
 from tailwise.training.engine import RunOptions, train
 
@@ -197,11 +197,32 @@ def test_matrix_names_every_combination() -> None:
     assert load_recipe("gppe/mnist-3v8-50-3000").resolve().data.classes == [8, 3]
 
 
-def test_published_settings_of_gppe() -> None:
-    recipe = load_recipe("gppe/mnist-3v5-50-1000").resolve("gppe")
-    assert recipe.loss.arguments == {"majority_classes": [0], "detach_weight": True}
-    assert (recipe.optimizer.name, recipe.optimizer.lr, recipe.optimizer.betas) == ("adam", 1e-3, (0.5, 0.999))
-    assert (recipe.training.epochs, recipe.training.batch_size) == (100, 100)
+CHOICES = """
+name: own-{size}-{test}
+about: "{size}, tested {test}"
+matrix:
+  size:
+    small: {about: a small net, model: {widths: [8]}, methods: {sharp: {loss: {name: focal, gamma: 5}}}}
+    large: {model: {widths: [64]}, corrections: {ce+pn: {method: ce, posthoc: rebalance, tau: 2}}}
+  test:
+    plain: {}
+settings:
+  data: {source: {name: digits}}
+  model: {name: mlp}
+  training: {epochs: 1}
+methods:
+  ce: {}
+"""
+
+
+def test_choice_of_a_matrix_brings_settings_a_description_methods_and_corrections() -> None:
+    small, large = expand(Family.model_validate(yaml.safe_load(CHOICES)))
+    assert (small.name, small.about) == ("own-small-plain", "a small net, tested plain")
+    assert (large.name, large.about) == ("own-large-plain", "large, tested plain")
+    assert (small.rows, large.rows) == (["ce", "sharp"], ["ce", "ce+pn"])
+    assert small.resolve("sharp").loss.arguments == {"gamma": 5.0}
+    assert (small.resolve().model.widths, large.resolve().model.widths) == ([8], [64])
+    assert large.corrections["ce+pn"].tau == 2
 
 
 def test_method_takes_its_own_loss_or_the_one_it_is_named_after(tmp_path: Path) -> None:
@@ -270,6 +291,8 @@ def test_unknown_recipe_is_named_with_a_hint(name: str, message: str) -> None:
         (OWN.replace("name: mine", 'name: "a{b"'), r"may hold \{axis\} of the matrix alone"),
         (OWN.replace("my table", '"{x}"'), r"may hold \{axis\} of the matrix alone"),
         (OWN + "matrix: {size: {}}\n", "matrix.size: .*at least 1 item"),
+        (OWN + "published: {owm: F1 99.9}\n", "published names 'owm', which is no recipe of the file; there are mine"),
+        (OWN + "corrections: {pn: {method: gala, posthoc: rebalance}}\n", "'pn' corrects 'gala', which is no method"),
         (OWN + "? [a, b]\n: 1\n", "a key must be a word"),
         (OWN.replace("name: mine", "name: !!python/object/apply:os.system [id]"), "is not valid YAML"),
     ],
@@ -318,7 +341,12 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
         ("data.augmentation=[{name: crop, paddin: 4}]", "did you mean data.augmentation.0.padding?"),
         ("data.source.name=mnistt", "data.source.name: there is no 'mnistt'; there are digits, mnist,"),
         ("data.source={path: x}", "data.source.name is missing"),
-        ("learning_rate.warmup_epochs=3", "as long as the whole training of 3 epochs"),
+        ("learning_rate.warmup_epochs=3", "learning_rate.warmup_epochs is 3, past the training of 3 epochs"),
+        ("learning_rate={name: step, milestones: [2, 5]}", "learning_rate.milestones is 5, past the training"),
+        ("learning_rate={name: staircase, start: 80}", "learning_rate.start is 80, past the training"),
+        ("class_weights={name: deferred, start: 160}", "class_weights.start is 160, past the training of 3 epochs"),
+        ("sampling={name: phased, start: 3, end: 5}", "sampling.start is 3, past the training"),
+        ("mixing={name: phased, start: 3, end: 5}", "mixing.start is 3, past the training"),
         ("learning_rate.name=step", "learning_rate: a step schedule needs milestones"),
         ("learning_rate.milestones=[3]", "learning_rate: milestones belong to the step schedule"),
         ("learning_rate.name=staircase", "learning_rate: start, e.g. 80, belongs to the staircase schedule"),

@@ -36,7 +36,7 @@ def console() -> Console:
 
 @contextmanager
 def epoch_progress(label: str, epochs: int) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A bar that moves with every epoch of every run."""
+    """A bar that moves with every epoch of every run; where they fail it leaves the screen to the error."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -52,7 +52,11 @@ def epoch_progress(label: str, epochs: int) -> Iterator[Callable[[dict[str, Any]
         def advance(line: dict[str, Any]) -> None:
             progress.advance(task)
 
-        yield advance
+        try:
+            yield advance
+        except Exception:
+            progress.live.transient = True
+            raise
 
 
 def listing(name: str, *columns: str) -> Table:

@@ -11,5 +11,5 @@ def run() -> None:
 
     table = listing("recipe", "what", "methods", "published")
     for recipe in catalog().values():
-        table.add_row(recipe.name, recipe.about, " ".join(recipe.methods), recipe.published or "")
+        table.add_row(recipe.name, recipe.about, " ".join(recipe.rows), recipe.published or "")
     console().print(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tailwise.errors import InputError
 from tailwise.losses import find_loss
@@ -48,18 +48,34 @@ class Correction(BaseModel):
         return name
 
 
+class Choice(BaseModel):
+    """One choice of an axis of a matrix: the settings it brings, and what else it changes."""
+
+    model_config = ConfigDict(extra="allow")
+
+    about: str | None = Field(None, description="stands for the axis in the family's own about; by default the choice")
+    methods: dict[str, Tree | None] = Field(default_factory=dict)
+    corrections: dict[str, Correction] = Field(default_factory=dict)
+
+    @property
+    def settings(self) -> Tree:
+        """What is laid over the settings of the family."""
+        return dict(self.model_extra or {})
+
+
 class Family(BaseModel):
     """One recipe file: settings common to its recipes, and a matrix of those in which they differ.
 
     Each combination of one choice per axis is a recipe. Its name is ``name`` with ``{axis}`` replaced by the choice;
-    its settings are ``settings`` overridden by those of its choices, axis after axis.
+    its settings are ``settings`` overridden by those of its choices, axis after axis, and its methods and corrections
+    those of the family and of its choices.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
     about: str
-    matrix: dict[str, Annotated[dict[str, Tree], Field(min_length=1)]] = Field(default_factory=dict)
+    matrix: dict[str, Annotated[dict[str, Choice], Field(min_length=1)]] = Field(default_factory=dict)
     settings: Tree
     methods: dict[str, Tree | None] = Field(
         description="what `compare` runs: a method's name and its own settings", min_length=1
@@ -68,16 +84,6 @@ class Family(BaseModel):
         default_factory=dict, description="further rows of `compare`: a method of the recipe, corrected after training"
     )
     published: dict[str, str] = Field(default_factory=dict, description="recipe -> the figure that it answers to")
-
-    @model_validator(mode="after")
-    def _check_corrections(self) -> Family:
-        for name, correction in self.corrections.items():
-            if name in self.methods:
-                raise ValueError(f"{name!r} is both a method and a correction; rename one")
-            if correction.method not in self.methods:
-                known = ", ".join(self.methods)
-                raise ValueError(f"{name!r} corrects {correction.method!r}, which is no method; there are {known}")
-        return self
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,16 @@ class RecipeTemplate:
     settings: Tree
     methods: dict[str, Tree]
     corrections: dict[str, Correction]
+
+    def __post_init__(self) -> None:
+        for name, correction in self.corrections.items():
+            if name in self.methods:
+                raise InputError(f"{self.name}: {name!r} is both a method and a correction; rename one")
+            if correction.method not in self.methods:
+                raise InputError(
+                    f"{self.name}: {name!r} corrects {correction.method!r}, which is no method; "
+                    f"there are {', '.join(self.methods)}"
+                )
 
     @property
     def rows(self) -> list[str]:
@@ -136,7 +152,9 @@ class RecipeTemplate:
             try:
                 find_loss(method)
             except ValueError as error:
-                raise InputError(f"{self.name} has no method {method!r} and {error}") from error
+                raise InputError(
+                    f"{self.name} has no method {method!r}, only {', '.join(self.rows)}, and {error}"
+                ) from error
             own = {}
         return merge({"loss": {"name": method}}, own)
 
@@ -165,7 +183,7 @@ def catalog() -> dict[str, RecipeTemplate]:
     for group in sorted(entry.name for entry in folder.iterdir() if entry.is_dir()):
         for file in sorted((folder / group).iterdir(), key=lambda entry: entry.name):
             if file.name.endswith(".yaml"):
-                for template in _expand(_parse(file.read_text(encoding="utf-8"), f"{group}/{file.name}")):
+                for template in expand(_parse(file.read_text(encoding="utf-8"), f"{group}/{file.name}")):
                     found[template.name] = template
     return found
 
@@ -177,7 +195,7 @@ def _single(path: Path) -> RecipeTemplate:
         raise InputError(f"there is no recipe file {path}; `tailwise recipes` lists the built-in ones") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read recipe file {path}: {error}; give a YAML file in UTF-8") from error
-    templates = list(_expand(_parse(text, str(path))))
+    templates = expand(_parse(text, str(path)))
     if len(templates) > 1:
         raise InputError(f"{path} has a matrix of {len(templates)} recipes; a file given by path holds one")
     return templates[0]
@@ -193,27 +211,32 @@ def _parse(text: str, origin: str) -> Family:
     return validate(Family, tree, origin)
 
 
-def _expand(family: Family) -> Iterator[RecipeTemplate]:
-    axes = list(family.matrix)
-    for choices in itertools.product(*(family.matrix[axis] for axis in axes)):
-        picked = dict(zip(axes, choices, strict=True))
+def expand(family: Family) -> list[RecipeTemplate]:
+    """Every recipe of a file."""
+    templates = []
+    for names in itertools.product(*family.matrix.values()):
+        picked = {axis: (name, family.matrix[axis][name]) for axis, name in zip(family.matrix, names, strict=True)}
         try:
-            name, about = family.name.format(**picked), family.about.format(**picked)
+            name = family.name.format(**{axis: key for axis, (key, _) in picked.items()})
+            about = family.about.format(**{axis: choice.about or key for axis, (key, choice) in picked.items()})
         except (LookupError, ValueError) as error:
             raise InputError(
                 f"{family.name}: name and about may hold {{axis}} of the matrix alone ({error})"
             ) from error
-        settings = family.settings
-        for axis, choice in picked.items():
-            settings = merge(settings, family.matrix[axis][choice])
-        yield RecipeTemplate(
-            name=name,
-            about=about,
-            published=family.published.get(name),
-            settings=settings,
-            methods={method: copy.deepcopy(own or {}) for method, own in family.methods.items()},
-            corrections=dict(family.corrections),
+        settings, methods, corrections = family.settings, dict(family.methods), dict(family.corrections)
+        for _, choice in picked.values():
+            settings = merge(settings, choice.settings)
+            methods |= choice.methods
+            corrections |= choice.corrections
+        own = {method: copy.deepcopy(changes or {}) for method, changes in methods.items()}
+        templates.append(RecipeTemplate(name, about, family.published.get(name), settings, own, corrections))
+    unknown = set(family.published) - {template.name for template in templates}
+    if unknown:
+        raise InputError(
+            f"{family.name}: published names {min(unknown)!r}, which is no recipe of the file; "
+            f"there are {', '.join(template.name for template in templates)}"
         )
+    return templates
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:

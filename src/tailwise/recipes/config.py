@@ -322,10 +322,20 @@ class Recipe(Section):
     training: TrainingConfig
 
     @model_validator(mode="after")
-    def _check_warm_up(self) -> Recipe:
-        if self.learning_rate.warmup_epochs >= self.training.epochs:
-            raise ValueError(
-                f"learning_rate.warmup_epochs is {self.learning_rate.warmup_epochs}, as long as the whole training of "
-                f"{self.training.epochs} epochs; shorten it"
-            )
+    def _check_schedules(self) -> Recipe:
+        """Refuse what would begin after the training has ended."""
+        rate = self.learning_rate
+        begins = {
+            "learning_rate.warmup_epochs": rate.warmup_epochs,
+            "learning_rate.milestones": max(rate.milestones, default=0),
+            "learning_rate.start": rate.start or 0,
+        }
+        for name in ("class_weights", "sampling", "mixing"):
+            begins[f"{name}.start"] = getattr(getattr(self, name), "start", 0)
+        for name, epoch in begins.items():
+            if epoch >= self.training.epochs:
+                raise ValueError(
+                    f"{name} is {epoch}, past the training of {self.training.epochs} epochs (they count from 0); "
+                    "lower it or train for longer"
+                )
         return self
