@@ -59,6 +59,22 @@ def test_commands_name_recipes_and_settings_that_exist(
             template.resolve(template.trained_for(method), 0, settings)
 
 
+@every_page
+def test_tables_have_the_rows_that_their_command_prints(page: Path) -> None:
+    seen = 0
+    pattern = r"^\$ (?:\S*/)?tailwise (compare .*?)$(.*?)(?=^\$ |^#|\Z)"
+    for command, below in re.findall(pattern, page.read_text(), re.MULTILINE | re.DOTALL):
+        _, recipe, *rest = shlex.split(command, comments=True)
+        methods = [value for option, value in itertools.pairwise(rest) if option == "--loss"]
+        tables = re.findall(r"^\| method \|.*\n\|.*\n((?:\|.*\n)+)", below, re.M)
+        if tables:
+            expected = methods[0].split(",") if methods else load_recipe(recipe).rows
+        for table in tables:
+            seen += 1
+            assert [line.split("|")[1].strip() for line in table.splitlines()] == expected
+    assert seen == {"index.md": 1, "results.md": 5}.get(page.name, 0)
+
+
 def test_loss_figure_is_what_its_command_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
