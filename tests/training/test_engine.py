@@ -223,11 +223,11 @@ def test_epoch_has_as_many_samples_as_the_sampling_says(
 ) -> None:
     seen: list[torch.Tensor] = []
 
-    def recording(self: CrossEntropyLoss, log_p: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        seen.append(label)
-        return -log_p
+    def recording(self: CrossEntropyLoss, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        seen.append(target)
+        return torch.nn.functional.cross_entropy(logits, target)
 
-    monkeypatch.setattr(CrossEntropyLoss, "target_term", recording)
+    monkeypatch.setattr(CrossEntropyLoss, "forward", recording)
     summary = train(quick_recipe("ce", 0, f"sampling.name={sampling}", "training.epochs=1"), tmp_path, ONE_THREAD)
     per_class = torch.cat(seen).bincount(minlength=10).tolist()
     assert sum(per_class) == per_epoch
@@ -267,12 +267,14 @@ def test_loss_that_is_no_longer_finite_stops_with_the_mend_and_keeps_the_last_ch
     train(recipe, tmp_path / "whole", ONE_THREAD)
     losses = {"left": 12}  # epochs have four batches: the third epoch's first loss is no number
 
-    def failing(self: CrossEntropyLoss, log_p: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    whole = CrossEntropyLoss.forward
+
+    def failing(self: CrossEntropyLoss, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         losses["left"] -= 1
-        return -log_p if losses["left"] >= 4 else log_p * float("nan")
+        return whole(self, logits, target) * (1.0 if losses["left"] >= 4 else float("nan"))
 
     with monkeypatch.context() as patched:
-        patched.setattr(CrossEntropyLoss, "target_term", failing)
+        patched.setattr(CrossEntropyLoss, "forward", failing)
         with pytest.raises(TrainingError, match=r"the loss became nan in epoch 3; lower optimizer\.lr"):
             train(recipe, tmp_path / "cut", ONE_THREAD)
     assert not (tmp_path / "cut/summary.json").exists()

@@ -13,6 +13,7 @@ from typing_extensions import Self, Unpack
 
 from tailwise.counts import ClassCounts, CountsLike
 from tailwise.hyperparameters import in_range, one_of, whole_number
+from tailwise.losses._fused import Prepared, RegionFormula, RowFormula, can_fuse, fused_loss
 
 Reduction = Literal["mean", "sum", "none"]
 Variant = Literal["published", "released"]
@@ -43,6 +44,7 @@ class LossOptions(SharedOptions, total=False):
 
 OPTION_DEFAULTS = {"weight": None, "ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean"}
 MAX_SHOWN_CLASSES = 10
+FORMULAS = {"target_term", "other_term", "adjusted", "smoothing", "observe", "margins", "score", "class_term"}
 
 
 class ClassificationLoss(nn.Module):
@@ -67,6 +69,7 @@ class ClassificationLoss(nn.Module):
     weight: Tensor | None
     class_counts: Tensor | None
     option_names: ClassVar[tuple[str, ...]] = tuple(OPTION_DEFAULTS)
+    _prepared: Prepared | None = None
     for_cosines: ClassVar[bool] = False
     """Whether the loss scales its logits, so that they are to be cosines."""
 
@@ -113,6 +116,28 @@ class ClassificationLoss(nn.Module):
     def other_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """The same for a class the sample does not belong to but smoothing gives weight; by default no different."""
         return self.target_term(log_p, label)
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """A class with a formula of its own does not inherit one in numbers: what it overrides would be ignored."""
+        super().__init_subclass__(**arguments)
+        own = cls.__dict__.keys()
+        if own & FORMULAS and not own & {"row_formula", "region_formula"}:
+            cls.row_formula = ClassificationLoss.row_formula  # type: ignore[method-assign]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self._forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the addresses that the compiled loop is given, which a copy has not."""
+        return {name: value for name, value in self.__dict__.items() if name != "_prepared"}
+
+    def _forget(self) -> None:
+        self.__dict__["_prepared"] = None
+
+    def row_formula(self) -> RowFormula | None:
+        """The same formula in numbers, for the compiled loop over hard targets; None leaves it to tensor operations."""
+        return None
 
     def smoothing(self, label: Tensor, dtype: torch.dtype) -> float | Tensor:
         """eps of samples of class ``label``, of ``dtype`` if it is a tensor; by default ``label_smoothing`` for all."""
@@ -161,13 +186,49 @@ class ClassificationLoss(nn.Module):
             ValueError: the shapes or types do not fit together.
             IndexError: a class index is not in 0 .. C-1 and not ``ignore_index``.
         """
-        _check_shapes(logits, target)
+        fusable = can_fuse(logits, target)
+        if not fusable:
+            _check_shapes(logits, target)
+            if logits.dtype in (torch.float16, torch.bfloat16):
+                logits = logits.float()
+            if not target.is_floating_point():
+                target = target.long()
+            fusable = can_fuse(logits, target)
+        if fusable and (prepared := self.prepared(logits.shape[1], logits.device)) is not None:
+            return fused_loss(self, logits, target, prepared)
         self.match_classes(logits.shape[1], logits.device)
-        if logits.dtype in (torch.float16, torch.bfloat16):
-            logits = logits.float()
+        return self.by_operations(logits, target)
+
+    def prepared(self, num_classes: int, device: torch.device) -> Prepared | None:
+        """What the compiled loop is given, kept until an attribute is set or a constant written to."""
+        kept = self._prepared
+        if kept is None or not kept.holds_for(num_classes):
+            self.match_classes(num_classes, device)
+            formula = self.row_formula()
+            kept = None if formula is None else Prepared(self, num_classes, formula, self.region_formula())
+            self.__dict__["_prepared"] = kept
+        return kept
+
+    def region_formula(self) -> RegionFormula | None:
+        """The part of the formula that is of a whole batch."""
+        return None
+
+    def by_operations(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of a checked batch by tensor operations."""
         logits = self.adjusted(logits)
-        target = target.to(logits.dtype) if target.is_floating_point() else target.long()
+        target = target.to(logits.dtype) if target.is_floating_point() else target
         return self._reduced(logits, target, None if self.weight is None else self.weight.to(logits))
+
+    def recomputed(self, logits: Tensor, target: Tensor, offset: Tensor | None, margin: Tensor | None) -> Tensor:
+        """The loss of a batch that the compiled loop has seen, with its constants, for the gradient of its gradient."""
+        return self.by_operations(logits, target)
+
+    def gathers(self) -> bool:
+        """Whether :meth:`gather` is to be told of a batch."""
+        return False
+
+    def gather(self, received: Tensor) -> None:
+        """See, from the compiled loop, sum_i w_y * (1 - p_y) by label, and last what the mean divides by: (C + 1,)."""
 
     def _reduced(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         """The loss of a batch of adjusted logits."""
@@ -232,11 +293,13 @@ class ClassificationLoss(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.derive()
+        self._forget()
         return self
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self.derive()
+        self._forget()
 
 
 def per_class_factors(name: str, factors: Tensor | Sequence[float]) -> Tensor:

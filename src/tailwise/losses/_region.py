@@ -11,6 +11,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.losses._base import ClassificationLoss, SharedOptions
+from tailwise.losses._fused import RegionFormula, RowFormula, Term
 
 
 class Overlap(NamedTuple):
@@ -59,6 +60,14 @@ class RegionLoss(ClassificationLoss):
     def score(self, log_prob: Tensor) -> Tensor:
         """What is summed as p; by default the probability itself."""
         return log_prob.exp()
+
+    def row_formula(self) -> RowFormula | None:
+        """The term of the samples; see ``ClassificationLoss``. By default there is none."""
+        return RowFormula(Term.NONE)
+
+    @abstractmethod
+    def region_formula(self) -> RegionFormula:
+        """The score and the term of the classes in numbers, likewise."""
 
     def _reduced(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         over_samples = super()._reduced(logits, target, weight)

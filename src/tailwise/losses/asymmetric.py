@@ -7,6 +7,7 @@ from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import ClassificationLoss, SharedOptions, one_minus_exp
+from tailwise.losses._fused import Other, RowFormula, Term
 from tailwise.losses._registry import register_loss
 
 
@@ -46,6 +47,11 @@ class AsymmetricLoss(ClassificationLoss):
         super().__init__(label_smoothing=label_smoothing, **options)
         self.gamma_pos = in_range("gamma_pos", gamma_pos, at_least=0)
         self.gamma_neg = in_range("gamma_neg", gamma_neg, at_least=0)
+
+    def row_formula(self) -> RowFormula:
+        """See ``ClassificationLoss``."""
+        own = Term.CYCLICAL if self.gamma_pos > 0 else Term.CROSS_ENTROPY
+        return RowFormula(own, a=self.gamma_pos, other=Other.FOCUSED, gamma=self.gamma_neg, eps=self.label_smoothing)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-(1 - p_y)^gamma_pos * log p_y."""

@@ -8,6 +8,7 @@ from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions
+from tailwise.losses._fused import Region, RegionFormula, RowFormula, Term
 from tailwise.losses._region import Overlap, RegionLoss, dice_coefficient
 from tailwise.losses._registry import register_loss
 
@@ -60,6 +61,15 @@ class ComboLoss(RegionLoss):
         if self.beta is None:
             return cross_entropy
         return cross_entropy * (self.beta + (1 - 2 * self.beta) * label.to(log_p.dtype))
+
+    def row_formula(self) -> RowFormula:
+        """See ``RegionLoss``."""
+        strength = None if self.beta is None else torch.tensor([self.beta, 1 - self.beta])
+        return RowFormula(Term.CROSS_ENTROPY, strength=strength, factor=self.alpha)
+
+    def region_formula(self) -> RegionFormula:
+        """See ``RegionLoss``."""
+        return RegionFormula(Region.DICE, 2 * self.smooth, class_share=1 - self.alpha)
 
     def class_term(self, overlap: Overlap) -> Tensor:
         """-(1 - alpha) * D_c."""

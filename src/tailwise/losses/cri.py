@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, one_of
 from tailwise.losses._base import LossOptions, one_minus_exp
+from tailwise.losses._fused import RowFormula, Term
 from tailwise.losses._registry import register_loss
 from tailwise.losses.ldam import LDAMLoss
 
@@ -75,6 +76,17 @@ class CRILoss(LDAMLoss):
             return loss
         share = (target.to(loss.dtype) * self.weight.to(loss.dtype)).sum()
         return loss * len(target) / share.clamp_min(torch.finfo(loss.dtype).tiny)
+
+    def row_formula(self) -> RowFormula | None:
+        """See ``ClassificationLoss``."""
+        formula = super().row_formula()
+        if formula is None or self.correction == "none":
+            return formula and formula._replace(term=Term.FOCAL, a=self.gamma, b=-math.inf)
+        log_threshold = math.log(self.threshold)
+        at_threshold = 0.0 if self.correction == "zero" else -((1 - self.threshold) ** self.gamma) * log_threshold
+        return formula._replace(
+            term=Term.FOCAL, a=self.gamma, b=log_threshold, c=at_threshold, d=float(self.correction == "decay")
+        )
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """The corrected (1 - p)^gamma * l."""

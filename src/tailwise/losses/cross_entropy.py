@@ -6,6 +6,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.losses._base import ClassificationLoss, LossOptions
+from tailwise.losses._fused import Other, RowFormula, Term
 from tailwise.losses._registry import register_loss
 
 
@@ -28,6 +29,10 @@ class CrossEntropyLoss(ClassificationLoss):
 
     def __init__(self, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
+
+    def row_formula(self) -> RowFormula:
+        """See ``ClassificationLoss``."""
+        return RowFormula(Term.CROSS_ENTROPY, other=Other.LINEAR, eps=self.label_smoothing)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-log p_y."""

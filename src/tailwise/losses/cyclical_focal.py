@@ -8,6 +8,7 @@ from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range, whole_number
 from tailwise.losses._base import SharedOptions, double_precision
+from tailwise.losses._fused import Other, RowFormula, Term
 from tailwise.losses._registry import register_loss
 from tailwise.losses.asymmetric import AsymmetricLoss
 
@@ -82,6 +83,12 @@ class CyclicalFocalLoss(AsymmetricLoss):
         eta = 1 - turned if self.factor * self.epoch < self.epochs else (turned - 1) / (self.factor - 1)
         # A tensor rather than a number: a compiled loss then need not be compiled anew for each epoch.
         self.eta = torch.full_like(double_precision(self.eta), min(max(eta, 0.0), 1.0))
+
+    def row_formula(self) -> RowFormula:
+        """See ``ClassificationLoss``."""
+        eta = float(self.eta)
+        own = RowFormula(Term.CYCLICAL, a=self.gamma_pos, b=self.gamma_hc, c=eta)
+        return own._replace(other=Other.FOCUSED, gamma=self.gamma_neg, eta=eta, eps=self.label_smoothing)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-((1 - eta) * (1 - p_y)^gamma_pos + eta * (1 + p_y)^gamma_hc) * log p_y."""

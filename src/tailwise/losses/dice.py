@@ -7,6 +7,7 @@ from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions, one_minus_exp
+from tailwise.losses._fused import Region, RegionFormula
 from tailwise.losses._region import Overlap, RegionLoss, dice_coefficient
 from tailwise.losses._registry import register_loss
 
@@ -41,6 +42,10 @@ class DiceLoss(RegionLoss):
         """(1 - p)^alpha * p."""
         p = log_prob.exp()
         return p if self.alpha == 0 else one_minus_exp(log_prob) ** self.alpha * p
+
+    def region_formula(self) -> RegionFormula:
+        """See ``RegionLoss``."""
+        return RegionFormula(Region.DICE, self.smooth, alpha=self.alpha, gamma=1.0)
 
     def class_term(self, overlap: Overlap) -> Tensor:
         """One minus the Dice coefficient."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -9,6 +10,7 @@ from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import ClassificationLoss, LossOptions, one_minus_exp, per_class_factors
+from tailwise.losses._fused import RowFormula, Term
 from tailwise.losses._registry import register_loss
 
 
@@ -47,6 +49,12 @@ class FocalLoss(ClassificationLoss):
         super().__init__(**options)
         self.gamma = in_range("gamma", gamma, at_least=0)
         self.register_buffer("alpha", None if alpha is None else per_class_factors("alpha", alpha))
+
+    def row_formula(self) -> RowFormula | None:
+        """See ``ClassificationLoss``."""
+        if self.label_smoothing > 0:
+            return None
+        return RowFormula(Term.FOCAL, a=self.gamma, b=-math.inf, strength=self.alpha)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-alpha_y * (1 - p_y)^gamma * log p_y."""

@@ -7,6 +7,7 @@ from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions
+from tailwise.losses._fused import Region, RegionFormula
 from tailwise.losses._region import Overlap, RegionLoss, focal_tversky
 from tailwise.losses._registry import register_loss
 
@@ -41,6 +42,10 @@ class FocalTverskyLoss(RegionLoss):
         self.delta = in_range("delta", delta, at_least=0, at_most=1)
         self.gamma = in_range("gamma", gamma, above=0)
         self.smooth = in_range("smooth", smooth, above=0)
+
+    def region_formula(self) -> RegionFormula:
+        """See ``RegionLoss``."""
+        return RegionFormula(Region.TVERSKY, self.smooth, delta=self.delta, gamma=self.gamma)
 
     def class_term(self, overlap: Overlap) -> Tensor:
         """(1 - TI_c)^gamma."""

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Self, Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, one_of, whole_number
 from tailwise.losses._base import LossOptions, Variant, summed_over_ranks
+from tailwise.losses._fused import Prepared, RowFormula, Term, add_to_state, set_margins
 from tailwise.losses._margin import MarginLoss
 from tailwise.losses._registry import register_loss
 
@@ -105,6 +107,43 @@ class GALALoss(MarginLoss):
         """-log p_k of F."""
         return -log_p
 
+    def row_formula(self) -> RowFormula | None:
+        """See ``ClassificationLoss``; without the constants that follow from the state."""
+        by_operations = self.label_smoothing > 0 or self.positive_gradient.dtype is not torch.float64
+        return None if by_operations else RowFormula(Term.CROSS_ENTROPY)
+
+    def prepared(self, num_classes: int, device: torch.device) -> Prepared | None:
+        """See ``ClassificationLoss``; the constants are those of the state before the batch."""
+        kept = super().prepared(num_classes, device)
+        if kept is None:
+            return None
+        offset, margin = torch.empty(num_classes), None if self.variant == "released" else torch.empty(num_classes)
+        state, strengths = (self.positive_gradient, self.negative_gradient), (self.lambda_pos, self.lambda_neg)
+        set_margins(*state, self.eps, *strengths, offset, margin)
+        return kept.with_margins(offset, margin)
+
+    def recomputed(self, logits: Tensor, target: Tensor, offset: Tensor | None, margin: Tensor | None) -> Tensor:
+        """The loss with the constants of the state as it was when the batch was met."""
+        assert offset is not None
+        adjusted = logits + offset
+        if margin is not None:
+            valid = target != self.ignore_index
+            label = target.masked_fill(~valid, 0)
+            adjusted = adjusted.scatter_add(1, label.unsqueeze(1), -margin[label].unsqueeze(1))
+        weight = None if self.weight is None else self.weight.to(adjusted)
+        return F.cross_entropy(adjusted, target, weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+    def gathers(self) -> bool:
+        """In training."""
+        return self.training
+
+    def gather(self, received: Tensor) -> None:
+        """Add the gradients of a batch's mean loss to the state."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            self._add(received[:-1], received[-1])
+        else:
+            add_to_state(received, self.latest_sums, self.positive_gradient, self.negative_gradient)
+
     def observe(self, log_p: Tensor, label: Tensor, share: Tensor, divisor: Tensor) -> None:
         """Add the gradients of this batch's mean loss to the state."""
         if not self.training:
@@ -114,7 +153,11 @@ class GALALoss(MarginLoss):
             sums = received.sum(dim=0)
         else:
             sums = torch.zeros_like(self.positive_gradient).index_add(0, label, received)
-        sums, divisor = summed_over_ranks(sums, divisor.detach().to(sums))
+        self._add(sums, divisor.detach().to(sums))
+
+    def _add(self, sums: Tensor, divisor: Tensor) -> None:
+        """Add sums over a batch, divided by what its mean divides by, over all processes."""
+        sums, divisor = summed_over_ranks(sums, divisor)
         sums = sums / divisor.clamp_min(torch.finfo(sums.dtype).tiny)
         if self.latest_sums is not None:
             self.latest_sums += sums

@@ -13,6 +13,7 @@ from tailwise.conversion import as_array
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import ClassificationLoss, LossOptions
+from tailwise.losses._fused import RowFormula, Term
 from tailwise.losses._gradient_penalty import penalised_cross_entropy
 from tailwise.losses._registry import register_loss
 
@@ -94,6 +95,13 @@ class GPPELoss(ClassificationLoss):
         if len(self.majority) != num_classes or self.majority.device != device:
             self.majority = torch.zeros(num_classes, dtype=torch.bool, device=device)
             self.majority[self.majority_classes] = True
+
+    def row_formula(self) -> RowFormula | None:
+        """See ``ClassificationLoss``."""
+        if self.label_smoothing > 0:
+            return None
+        strength = self.majority
+        return RowFormula(Term.PENALTY, self.alpha, self.beta, self.margin, self.detach_weight, strength)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """The penalised cross entropy in the majority, -log p_y in the minority."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions, one_minus_exp
+from tailwise.losses._fused import Region, RegionFormula, RowFormula, Term
 from tailwise.losses._region import Overlap, RegionLoss, focal_tversky
 from tailwise.losses._registry import register_loss
 
@@ -54,6 +57,15 @@ class HybridFocalLoss(RegionLoss):
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-lambda * (1 - p_y)^focal_gamma * log p_y."""
         return -self.focal_share * one_minus_exp(log_p) ** self.focal_gamma * log_p
+
+    def row_formula(self) -> RowFormula:
+        """See ``RegionLoss``."""
+        return RowFormula(Term.FOCAL, a=self.focal_gamma, b=-math.inf, factor=self.focal_share)
+
+    def region_formula(self) -> RegionFormula:
+        """See ``RegionLoss``."""
+        share = 1 - self.focal_share
+        return RegionFormula(Region.TVERSKY, self.smooth, delta=self.delta, gamma=self.gamma, class_share=share)
 
     def class_term(self, overlap: Overlap) -> Tensor:
         """(1 - lambda) * (1 - TI_c)^gamma."""

@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, one_of
 from tailwise.losses._base import ClassificationLoss, SharedOptions, double_precision
+from tailwise.losses._fused import Other, RowFormula, Term
 from tailwise.losses._registry import register_loss
 
 SmoothingShape = Literal["concave", "linear", "convex", "exp"]
@@ -85,6 +86,11 @@ class LabelAwareSmoothingLoss(ClassificationLoss):
     def smoothing(self, label: Tensor, dtype: torch.dtype) -> Tensor:
         """eps_y."""
         return self.class_smoothing.to(label.device, dtype)[label]
+
+    def row_formula(self) -> RowFormula:
+        """See ``ClassificationLoss``."""
+        smoothing = self.class_smoothing
+        return RowFormula(Term.CROSS_ENTROPY, other=Other.LINEAR, smoothing=smoothing)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-log p."""

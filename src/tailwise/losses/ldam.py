@@ -8,6 +8,7 @@ from typing_extensions import Unpack
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import LossOptions, double_precision, require_every_class
+from tailwise.losses._fused import RowFormula, Term
 from tailwise.losses._margin import MarginLoss
 from tailwise.losses._registry import register_loss
 
@@ -71,6 +72,13 @@ class LDAMLoss(MarginLoss):
     def margins(self, logits: Tensor) -> Tensor:
         """The scaled margins, s * Delta."""
         return self.scale * self.delta.to(logits)
+
+    def row_formula(self) -> RowFormula | None:
+        """See ``ClassificationLoss``."""
+        if self.label_smoothing > 0:
+            return None
+        margin = self.scale * self.delta
+        return RowFormula(Term.CROSS_ENTROPY, scale=self.scale, margin=margin)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-log p_y."""

@@ -8,6 +8,7 @@ from typing_extensions import Unpack
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import ClassificationLoss, LossOptions, double_precision, require_every_class
+from tailwise.losses._fused import Other, RowFormula, Term
 from tailwise.losses._registry import register_loss
 
 
@@ -51,6 +52,11 @@ class LogitAdjustedLoss(ClassificationLoss):
     def adjusted(self, logits: Tensor) -> Tensor:
         """Z + tau * log pi."""
         return logits + self.tau * self.log_prior.to(logits)
+
+    def row_formula(self) -> RowFormula:
+        """See ``ClassificationLoss``."""
+        offset = self.tau * self.log_prior
+        return RowFormula(Term.CROSS_ENTROPY, offset=offset, other=Other.LINEAR, eps=self.label_smoothing)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-log p_y of the adjusted logits."""

@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, one_of
 from tailwise.losses._base import ClassificationLoss, SharedOptions, Variant, double_precision
+from tailwise.losses._fused import Other, RowFormula, Term
 from tailwise.losses._gradient_penalty import penalised_cross_entropy
 from tailwise.losses._registry import register_loss
 
@@ -70,6 +71,12 @@ class SGPLLoss(ClassificationLoss):
         spread = counts.max() - counts.min()
         coefficient = (counts - counts.min()) / spread if spread > 0 else torch.zeros_like(counts)
         self.class_coefficient = coefficient.floor() if self.variant == "released" else coefficient
+
+    def row_formula(self) -> RowFormula:
+        """See ``ClassificationLoss``."""
+        strength = self.class_coefficient
+        penalty = RowFormula(Term.PENALTY, self.alpha, self.beta, self.margin, strength=strength)
+        return penalty._replace(other=Other.LINEAR, eps=self.label_smoothing)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """-(1 - p_y)^psi(p_y) * log phi(p_y)."""

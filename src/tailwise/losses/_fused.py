@@ -1,0 +1,258 @@
+"""Losses of float32 logits on a CPU with their gradient, in one pass over each row, by the compiled module ``_rows``.
+
+A graph of tensor operations pays for each of them, at the sizes of small experiments more than for the arithmetic, and
+goes over the logits several times where they are many. Here a loss describes its formula by numbers, which the compiled
+loop takes. Without the module, which a C compiler builds when the package is installed, and for all other logits and
+targets, the tensor operations compute the same.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from enum import IntEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+try:
+    from tailwise.losses import _rows
+except ImportError:
+    _rows = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from tailwise.losses._base import ClassificationLoss
+
+PARALLEL_SIZE = 2**18
+"""Logits from which on several threads share the rows; below, waking them takes longer than the work."""
+TINY = torch.finfo(torch.float32).tiny
+Arguments = tuple[float, ...]
+
+
+class Term(IntEnum):
+    """The term of a sample's own class: see ``bare_term`` in ``_rows.c`` for what a, b, c and d are."""
+
+    NONE = 0
+    CROSS_ENTROPY = 1
+    FOCAL = 2
+    PENALTY = 3
+    CYCLICAL = 4
+
+
+class Other(IntEnum):
+    """The term of the other classes, to which smoothing gives weight: cross entropy, or focused as in ASL."""
+
+    NONE = 0
+    LINEAR = 1
+    FOCUSED = 2
+
+
+class Region(IntEnum):
+    """The term of a class in a loss of the whole batch."""
+
+    DICE = 0
+    TVERSKY = 1
+
+
+class RowFormula(NamedTuple):
+    """What ``_rows`` computes of a sample; the tensors are (C,), of any floating type."""
+
+    term: Term
+    a: float = 0.0
+    b: float = 0.0
+    c: float = 0.0
+    d: float = 0.0
+    strength: Tensor | None = None
+    factor: float = 1.0
+    scale: float = 1.0
+    offset: Tensor | None = None
+    margin: Tensor | None = None
+    other: Other = Other.NONE
+    gamma: float = 0.0
+    eta: float = 0.0
+    eps: float = 0.0
+    smoothing: Tensor | None = None
+
+
+class RegionFormula(NamedTuple):
+    """What ``_rows`` computes of a batch as a whole, beside the mean of the samples' own term."""
+
+    region: Region
+    smooth: float
+    alpha: float = 0.0
+    delta: float = 0.0
+    gamma: float = 0.0
+    class_share: float = 1.0
+
+
+class Prepared:
+    """The numbers that ``_rows`` takes of a loss as it is now, and the memory that they point to."""
+
+    def __init__(
+        self, loss: ClassificationLoss, classes: int, formula: RowFormula, region: RegionFormula | None = None
+    ) -> None:
+        self.classes = classes
+        constants = (loss.weight, formula.offset, formula.margin, formula.strength, formula.smoothing)
+        self.sources = [(tensor, tensor._version) for tensor in constants if tensor is not None]
+        copies = {id(tensor): tensor.to(torch.float32).contiguous() for tensor, _ in self.sources}
+        self.memory = list(copies.values())
+
+        def address(tensor: Tensor | None) -> int:
+            return 0 if tensor is None else copies[id(tensor)].data_ptr()
+
+        self.weight = address(loss.weight)
+        self.own: Arguments = (
+            *(loss.ignore_index, self.weight, formula.scale, address(formula.offset), address(formula.margin)),
+            *(formula.term, formula.a, formula.b, formula.c, formula.d, address(formula.strength), formula.factor),
+        )
+        self.others: Arguments = (formula.other, formula.gamma, formula.eta, formula.eps, address(formula.smoothing))
+        self.margins = formula.offset, formula.margin
+        self.region: Arguments | None = None
+        if region is not None:
+            of_classes = (region.region, region.delta, region.gamma, region.smooth, region.class_share)
+            self.region = (region.alpha, *of_classes)
+
+    def with_margins(self, offset: Tensor, margin: Tensor | None) -> Prepared:
+        """The same with other float32 (C,) ``offset`` and ``margin``."""
+        other = Prepared.__new__(Prepared)
+        other.__dict__.update(self.__dict__)
+        other.margins = offset, margin
+        other.own = (*self.own[:3], offset.data_ptr(), address_of(margin), *self.own[5:])
+        return other
+
+    def holds_for(self, classes: int) -> bool:
+        """Whether it was prepared for so many classes, and nothing has been written to the constants meanwhile."""
+        for tensor, version in self.sources:  # noqa: SIM110: this is the path of every batch, and all() takes longer
+            if tensor._version != version:
+                return False
+        return self.classes == classes
+
+
+def can_fuse(logits: Tensor, target: Tensor) -> bool:
+    """Whether the compiled module takes this batch: (B, C) float32 and (B,) int64 on the CPU, nothing that traces."""
+    return (
+        _rows is not None
+        and type(logits) in (Tensor, torch.nn.Parameter)
+        and type(target) is Tensor
+        and logits.dtype is torch.float32
+        and target.dtype is torch.int64
+        and logits.is_cpu
+        and target.is_cpu
+        and logits.dim() == 2
+        and target.dim() == 1
+        and len(logits) == len(target)
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+        and torch.autograd.forward_ad._current_level < 0
+    )
+
+
+def fused_loss(loss: ClassificationLoss, logits: Tensor, target: Tensor, prepared: Prepared) -> Tensor:
+    """The reduced loss of a batch that ``can_fuse``.
+
+    Raises:
+        IndexError: a target is out of bounds.
+    """
+    target = target.contiguous()
+    if logits.requires_grad and torch.is_grad_enabled():
+        return _Fused.apply(logits, (loss, target, prepared))  # type: ignore[no-any-return, no-untyped-call]
+    return _compute(loss, logits.contiguous(), target, prepared, None)
+
+
+class _Fused(torch.autograd.Function):
+    """The gradient is known when the loss is; a gradient of it in turn is left to the tensor operations."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, arguments: tuple[ClassificationLoss, Tensor, Prepared]) -> Tensor:
+        rows = logits.contiguous()
+        gradient = torch.empty_like(rows)
+        ctx.save_for_backward(logits, gradient)
+        ctx.arguments = arguments
+        loss, target, prepared = arguments
+        return _compute(loss, rows, target, prepared, gradient)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        logits, gradient = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return gradient * (grad_output if grad_output.dim() == 0 else grad_output.unsqueeze(1)), None
+        loss, target, prepared = ctx.arguments
+        again = loss.recomputed(logits, target, *prepared.margins)
+        (differentiable,) = torch.autograd.grad(again, logits, grad_output, create_graph=True)
+        return differentiable, None
+
+
+def _compute(
+    loss: ClassificationLoss, logits: Tensor, target: Tensor, prepared: Prepared, gradient: Tensor | None
+) -> Tensor:
+    """The reduced loss; its gradient goes to ``gradient``, which has the shape of the contiguous logits."""
+    size, classes = logits.shape
+    batch = (logits.data_ptr(), target.data_ptr(), size, classes)
+    if prepared.region is not None:
+        gradient = torch.empty_like(logits) if gradient is None else gradient
+        return _scalar(_rows.regions(*batch, *prepared.own, *prepared.region, gradient.data_ptr()))
+    # Without a gradient to keep, every row is computed in the same memory.
+    stride = 0 if gradient is None else classes
+    room = logits.new_empty(classes) if gradient is None else gradient
+    losses = torch.empty(size) if loss.reduction == "none" else None
+    received = torch.zeros(classes + 1, dtype=torch.float64) if loss.gathers() else None
+    if size * classes < PARALLEL_SIZE or stride == 0 or received is not None or torch.get_num_threads() == 1:
+        unit = 0.0 if loss.reduction == "mean" else 1.0  # 0 makes it a mean
+        tail = (unit, room.data_ptr(), stride, address_of(losses), address_of(received))
+        value = _rows.rows(*batch, *prepared.own, *prepared.others, *tail)
+    else:
+        value = _in_parts(loss, batch, prepared, room.data_ptr(), address_of(losses))
+    if received is not None:
+        loss.gather(received)
+    return _scalar(value) if losses is None else losses
+
+
+def _in_parts(
+    loss: ClassificationLoss, batch: tuple[int, int, int, int], prepared: Prepared, gradient: int, losses: int
+) -> float:
+    """The same with the rows shared out to as many threads as torch takes."""
+    logits, target, size, classes = batch
+    divisor = _rows.shares(target, size, classes, loss.ignore_index, prepared.weight)
+    unit = 1 / max(divisor, TINY) if loss.reduction == "mean" else 1.0
+
+    def part(first: int, last: int) -> float:
+        return _rows.rows(
+            *(logits + 4 * classes * first, target + 8 * first, last - first, classes),
+            *(*prepared.own, *prepared.others),
+            *(unit, gradient + 4 * classes * first, classes, losses and losses + 4 * first, 0),
+        )
+
+    steps = [size * number // torch.get_num_threads() for number in range(torch.get_num_threads() + 1)]
+    return math.fsum(_pool(os.getpid()).map(part, steps[:-1], steps[1:]))
+
+
+def set_margins(
+    theta: Tensor, phi: Tensor, eps: float, lambda_pos: float, lambda_neg: float, offset: Tensor, margin: Tensor | None
+) -> None:
+    """GALA's constants of a state (C,) float64 into ``offset`` and ``margin`` (C,) float32."""
+    _rows.margins(
+        *(theta.data_ptr(), phi.data_ptr(), len(theta), eps, lambda_pos, lambda_neg),
+        *(offset.data_ptr(), address_of(margin)),
+    )
+
+
+def add_to_state(received: Tensor, latest: Tensor | None, theta: Tensor, phi: Tensor) -> None:
+    """What a batch has received into GALA's state (C,), all of them float64."""
+    _rows.gather(received.data_ptr(), len(theta), address_of(latest), theta.data_ptr(), phi.data_ptr())
+
+
+def _scalar(value: float) -> Tensor:
+    return torch.scalar_tensor(value, dtype=torch.float32)
+
+
+def address_of(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Threads for the parts of a batch; a process that was forked has none of its parent's."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="tailwise-rows")

@@ -1,0 +1,629 @@
+/* Losses of a batch of float32 logits and their gradients, one pass over each row.
+ *
+ * A row of logits z with the label y becomes x = scale * z + offset - margin_y * onehot_y, log p = log softmax(x). A row
+ * stays in the cache from its maximum to its gradient, where a graph of tensor operations goes over memory several times
+ * and pays for each operation.
+ *
+ * `rows` adds up, over the samples,
+ *
+ *     L = w_y * (1 - e + e / C) * T(log p_y) + e / C * sum_{j != y} w_j * O(log p_j),    e = eps or smoothing_y
+ *
+ * `regions` takes a mean over the samples, sum w_y * T(log p_y) / sum w_y, and a mean over the classes of a term R of
+ *
+ *     TP_c = sum_i [y_i = c] * s_ic,   predicted_c = sum_i s_ic,   actual_c = sum_i [y_i = c],   s = (1 - p)^alpha * p
+ *
+ * T is a `Term`, O an `Other`, R a `Region`: the formulas of the losses' `target_term`, `other_term` and `class_term`.
+ * Pointers are numbers, 0 where there is none; the caller keeps the memory alive and of the right type and size.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+/* One version for AVX-512, one for AVX2 and one for any processor, chosen when the library is loaded. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__x86_64__) && defined(__gnu_linux__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+#if defined(_MSC_VER)
+#define INLINE static __forceinline
+#define SIMD(clauses)
+#else
+#define INLINE static inline __attribute__((always_inline))
+#define PRAGMA(text) _Pragma(#text)
+#define SIMD(clauses) PRAGMA(omp simd clauses)
+#endif
+
+enum { BLOCK = 1024 }; /* terms that are summed in float32 before they join a sum in float64 */
+enum { LANES = 16 };   /* rows of x are filled up to a multiple of it, so that no exponential is left for slow code */
+#define EPSILON 1.1920928955078125e-07
+
+/* The numbers are those of tailwise.losses._fused. */
+typedef enum { TERM_NONE, TERM_CROSS_ENTROPY, TERM_FOCAL, TERM_PENALTY, TERM_CYCLICAL } Term;
+typedef enum { OTHER_NONE, OTHER_LINEAR, OTHER_FOCUSED } Other;
+typedef enum { REGION_DICE, REGION_TVERSKY } Region;
+
+typedef struct {
+    Term term;
+    double a, b, c, d;
+    const float *strength; /* (C), by default 1 for every class */
+    double factor;         /* of the whole term */
+} OwnTerm;
+
+typedef struct {
+    int64_t classes, ignored;
+    double scale;
+    const float *offset, *margin, *weight; /* (C) */
+    OwnTerm own;
+} Loss;
+
+typedef struct {
+    Other other;
+    double gamma, eta, eps;
+    const float *smoothing; /* (C), in place of eps */
+} Spread;
+
+/* exp(x) for x <= 0 to 2 units in the last place, 0 below -87: Cephes' polynomial, which compilers turn into vector code. */
+INLINE float exp_of_negative(float x) {
+    const float kept = x < -87.0f ? -87.0f : x;
+    const float shifted = kept * 1.44269504088896341f + 12582912.0f; /* 1.5 * 2^23 rounds to a whole number */
+    const float n = shifted - 12582912.0f;
+    const float r = kept - n * 0.693359375f + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    union {
+        float value;
+        int32_t bits;
+    } power = {.bits = ((int32_t)n + 127) * (1 << 23)};
+    return x < -87.0f ? 0.0f : p * power.value;
+}
+
+/* T(log p) / factor of a sample of class `label`, and its derivative with respect to log p. */
+INLINE double power(double base, double exponent) {
+    return exponent == 0 ? 1 : exponent == 1 ? base : exponent == 2 ? base * base : pow(base, exponent);
+}
+
+INLINE double bare_term(const OwnTerm *own, int64_t label, double p, double log_p, double *slope) {
+    const double strength = own->strength ? own->strength[label] : 1;
+    if (own->term == TERM_CROSS_ENTROPY) {
+        *slope = -strength;
+        return -strength * log_p;
+    }
+    double q = p < 0.5 ? 1 - p : -expm1(log_p); /* exact near p = 1 as well */
+    if (q < EPSILON) q = EPSILON;
+    if (own->term == TERM_FOCAL) { /* exponent a; where log p < b the value is c * exp(d * (log p - b)) instead */
+        if (log_p < own->b) {
+            const double corrected = strength * own->c * exp(own->d * (log_p - own->b));
+            *slope = own->d * corrected;
+            return corrected;
+        }
+        const double factor = strength * power(q, own->a);
+        *slope = own->a * factor / q * p * log_p - factor;
+        return -factor * log_p;
+    }
+    if (own->term == TERM_PENALTY) { /* exponent (a * q + b) * K, margin c, with d the factor has no gradient */
+        const double exponent = (own->a * q + own->b) * strength, log_q = log(q);
+        const double factor = exp(exponent * log_q), shift = strength * own->c;
+        double log_phi = log_p, share = 1; /* d log phi / d log p */
+        if (shift > 0) {
+            const double phi = p + shift;
+            log_phi = phi < 1 ? log(phi) : 0;
+            share = phi < 1 ? p / phi : 0;
+        }
+        *slope = -factor * share;
+        if (own->d == 0) *slope += p * factor * log_phi * (own->a * strength * log_q + exponent / q);
+        return -factor * log_phi;
+    }
+    if (own->term == TERM_CYCLICAL) { /* exponents a of 1 - p and b of 1 + p, the share c of the second */
+        const double focal = power(q, own->a), confident = power(1 + p, own->b);
+        const double factor = (1 - own->c) * focal + own->c * confident;
+        const double change = own->c * own->b * confident / (1 + p) - (1 - own->c) * own->a * focal / q;
+        *slope = -factor - p * change * log_p;
+        return -factor * log_p;
+    }
+    *slope = 0;
+    return 0;
+}
+
+/* T(log p), and dT / d log p. */
+INLINE double own_term(const OwnTerm *own, int64_t label, double p, double log_p, double *slope) {
+    const double value = own->factor * bare_term(own, label, p, log_p, slope);
+    *slope *= own->factor;
+    return value;
+}
+
+static int64_t padded(int64_t classes) { return (classes + LANES - 1) / LANES * LANES; }
+
+/* x of one row into `x`, filled up with -inf, and its maximum; x of the label into `own`. */
+INLINE float adjusted(const Loss *loss, const float *z, int64_t label, float *x, float *own) {
+    const int64_t classes = loss->classes;
+    const float scale = (float)loss->scale;
+    const float *offset = loss->offset;
+    float top = -INFINITY;
+    if (offset) {
+        SIMD(reduction(max : top))
+        for (int64_t j = 0; j < classes; j++) {
+            x[j] = scale * z[j] + offset[j];
+            top = x[j] > top ? x[j] : top;
+        }
+    } else {
+        SIMD(reduction(max : top))
+        for (int64_t j = 0; j < classes; j++) {
+            x[j] = scale * z[j];
+            top = x[j] > top ? x[j] : top;
+        }
+    }
+    if (loss->margin) {
+        const float before = x[label];
+        x[label] -= loss->margin[label];
+        if (before == top) { /* it may no longer be the largest */
+            top = -INFINITY;
+            SIMD(reduction(max : top))
+            for (int64_t j = 0; j < classes; j++) top = x[j] > top ? x[j] : top;
+        } else if (x[label] > top) {
+            top = x[label];
+        }
+    }
+    for (int64_t j = classes; j < padded(classes); j++) x[j] = -INFINITY;
+    *own = x[label];
+    return top;
+}
+
+/* exp(x - top) in place of x; their sum. */
+INLINE double exponentials(float *x, int64_t classes, float top) {
+    double sum = 0;
+    const int64_t groups = padded(classes) / LANES;
+    for (int64_t start = 0; start < groups; start += BLOCK / LANES) {
+        const int64_t end = start + BLOCK / LANES < groups ? start + BLOCK / LANES : groups;
+        float part = 0, *block = x + start * LANES;
+        SIMD(reduction(+ : part))
+        for (int64_t j = 0; j < (end - start) * LANES; j++) {
+            block[j] = exp_of_negative(block[j] - top);
+            part += block[j];
+        }
+        sum += part;
+    }
+    return sum;
+}
+
+/* sum_j w_j * (x_j - top), and sum_j w_j. */
+INLINE void weighted_sums(const float *x, const float *weight, int64_t classes, float top, double *sum, double *total) {
+    *sum = 0;
+    *total = weight ? 0 : (double)classes;
+    for (int64_t start = 0; start < classes; start += BLOCK) {
+        const int64_t end = start + BLOCK < classes ? start + BLOCK : classes;
+        float part = 0, weights = 0;
+        if (weight) {
+            SIMD(reduction(+ : part, weights))
+            for (int64_t j = start; j < end; j++) {
+                part += weight[j] * (x[j] - top);
+                weights += weight[j];
+            }
+            *total += weights;
+        } else {
+            SIMD(reduction(+ : part))
+            for (int64_t j = start; j < end; j++) part += x[j] - top;
+        }
+        *sum += part;
+    }
+}
+
+/* sum_j w_j * ((1 - eta) * p_j^gamma + eta) * log p_j, and the derivative of each term with respect to log p_j. */
+INLINE double focused_others(const Loss *loss, const Spread *spread, const float *z, float shift, float *slopes,
+                             double *slope_sum) {
+    const int64_t classes = loss->classes;
+    const float scale = (float)loss->scale, gamma = (float)spread->gamma, eta = (float)spread->eta;
+    const float *offset = loss->offset, *weight = loss->weight;
+    /* Filled up with p = 1, whose value is 0 and whose slope 1. */
+    const int64_t filled = weight ? classes : padded(classes);
+    double value = 0;
+    *slope_sum = (double)(classes - filled);
+    if (offset) {
+        SIMD()
+        for (int64_t j = 0; j < classes; j++) slopes[j] = scale * z[j] + offset[j] - shift;
+    } else {
+        SIMD()
+        for (int64_t j = 0; j < classes; j++) slopes[j] = scale * z[j] - shift;
+    }
+    for (int64_t j = classes; j < filled; j++) slopes[j] = 0;
+    for (int64_t start = 0; start < filled; start += BLOCK) {
+        const int64_t end = start + BLOCK < filled ? start + BLOCK : filled;
+        float values = 0, total = 0;
+        if (weight) {
+            SIMD(reduction(+ : values, total))
+            for (int64_t j = start; j < end; j++) {
+                const float log_p = slopes[j], focused = (1 - eta) * exp_of_negative(gamma * log_p);
+                values += weight[j] * (focused + eta) * log_p;
+                slopes[j] = weight[j] * (focused * (1 + gamma * log_p) + eta);
+                total += slopes[j];
+            }
+        } else {
+            SIMD(reduction(+ : values, total))
+            for (int64_t j = start; j < end; j++) {
+                const float log_p = slopes[j], focused = (1 - eta) * exp_of_negative(gamma * log_p);
+                values += (focused + eta) * log_p;
+                slopes[j] = focused * (1 + gamma * log_p) + eta;
+                total += slopes[j];
+            }
+        }
+        value += values;
+        *slope_sum += total;
+    }
+    return value;
+}
+
+/* The loss of each row times `unit`, its gradient likewise, and the sum of the losses. Labels have been checked. */
+FOR_EACH_PROCESSOR
+static double rows_of(const Loss *loss, const Spread *spread, const float *logits, const int64_t *target, int64_t rows,
+                      double unit, float *gradient, int64_t stride, float *row_loss, double *received, float *x, float *slopes) {
+    const int64_t classes = loss->classes;
+    const float *weight = loss->weight;
+    const double step = unit * loss->scale; /* from a derivative by x to that of the result by z */
+    double loss_sum = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        const float *z = logits + i * classes;
+        float *g = gradient + i * stride;
+        const int64_t label = target[i];
+        if (label == loss->ignored) {
+            memset(g, 0, (size_t)classes * sizeof(float));
+            if (row_loss) row_loss[i] = 0;
+            continue;
+        }
+        float own;
+        const float top = adjusted(loss, z, label, x, &own);
+        const double eps = spread->smoothing ? spread->smoothing[label] : spread->eps;
+        const Other other = eps > 0 ? spread->other : OTHER_NONE;
+        double linear_sum = 0, weight_sum = 0;
+        if (other == OTHER_LINEAR) weighted_sums(x, weight, classes, top, &linear_sum, &weight_sum);
+        const double sum = exponentials(x, classes, top), log_sum = log(sum);
+        const double log_p = (double)own - top - log_sum;
+        const double own_weight = weight ? weight[label] : 1;
+        if (received) received[label] -= own_weight * expm1(log_p);
+        double slope, value = own_weight * own_term(&loss->own, label, x[label] / sum, log_p, &slope);
+        slope *= own_weight;
+        const double share = eps / (double)classes;
+        if (other != OTHER_NONE) {
+            value *= 1 - eps + share;
+            slope *= 1 - eps + share;
+        }
+        /* By x the derivative is that by log p less p times the sum of those by log p. */
+        if (other == OTHER_NONE) {
+            const float factor = (float)(-slope * step / sum);
+            SIMD()
+            for (int64_t j = 0; j < classes; j++) g[j] = x[j] * factor;
+            g[label] += (float)(slope * step);
+        } else if (other == OTHER_LINEAR) {
+            value -= share * (linear_sum - weight_sum * log_sum - own_weight * log_p);
+            const double total = slope - share * (weight_sum - own_weight);
+            const float factor = (float)(-total * step / sum), constant = (float)(-share * step);
+            if (weight) {
+                SIMD()
+                for (int64_t j = 0; j < classes; j++) g[j] = x[j] * factor + constant * weight[j];
+            } else {
+                SIMD()
+                for (int64_t j = 0; j < classes; j++) g[j] = x[j] * factor + constant;
+            }
+            g[label] += (float)((slope + share * own_weight) * step);
+        } else {
+            double slope_sum;
+            const double others = focused_others(loss, spread, z, (float)(top + log_sum), slopes, &slope_sum);
+            const double focused = (1 - spread->eta) * exp(spread->gamma * log_p);
+            value -= share * (others - own_weight * (focused + spread->eta) * log_p);
+            const double total = slope - share * (slope_sum - slopes[label]);
+            const float factor = (float)(-total * step / sum), constant = (float)(-share * step);
+            slopes[label] = 0;
+            SIMD()
+            for (int64_t j = 0; j < classes; j++) g[j] = x[j] * factor + constant * slopes[j];
+            g[label] += (float)(slope * step);
+        }
+        loss_sum += value;
+        if (row_loss) row_loss[i] = (float)(value * unit);
+    }
+    return loss_sum * unit;
+}
+
+/* s = (1 - p)^alpha * p and ds / dp. */
+INLINE float score_of(float p, float alpha, float *slope) {
+    if (alpha == 0) {
+        *slope = 1;
+        return p;
+    }
+    const float q = 1 - p > (float)EPSILON ? 1 - p : (float)EPSILON;
+    const float factor = alpha == 1 ? q : powf(q, alpha);
+    *slope = factor - alpha * factor / q * p;
+    return factor * p;
+}
+
+/* R of one class, and its derivatives by TP and by predicted. */
+INLINE double region_term(Region region, double delta, double gamma, double smooth, double hit, double predicted,
+                          double actual, double *by_hit, double *by_predicted) {
+    if (region == REGION_DICE) { /* gamma - (2 * TP + smooth) / (predicted + actual + smooth) */
+        const double whole = predicted + actual + smooth, coefficient = (2 * hit + smooth) / whole;
+        *by_hit = -2 / whole;
+        *by_predicted = coefficient / whole;
+        return gamma - coefficient;
+    }
+    const double wrong = delta * (actual - hit) + (1 - delta) * (predicted - hit), whole = hit + smooth + wrong;
+    const double distance = wrong / whole;
+    if (distance < EPSILON) {
+        *by_hit = *by_predicted = 0;
+        return pow(EPSILON, gamma);
+    }
+    const double value = pow(distance, gamma), slope = gamma * value / distance;
+    /* whole = delta * actual + (1 - delta) * predicted + smooth does not depend on TP, wrong falls by 1 with it. */
+    *by_hit = -slope / whole;
+    *by_predicted = slope * (1 - delta) * (1 - distance) / whole;
+    return value;
+}
+
+/* The loss of a batch, and its gradient. `sums` has room for 5 * C numbers, `rows_slope` for one of each row. */
+FOR_EACH_PROCESSOR
+static double regions_of(const Loss *loss, const float *logits, const int64_t *target, int64_t rows, double alpha,
+                         Region region, double delta, double gamma, double smooth, double class_share, float *gradient,
+                         double *sums, double *row_slope, float *x) {
+    const int64_t classes = loss->classes;
+    const float *weight = loss->weight;
+    const float exponent = (float)alpha;
+    double *hit = sums, *predicted = sums + classes, *actual = sums + 2 * classes;
+    float *by_predicted = (float *)(sums + 3 * classes), *by_hit = (float *)(sums + 4 * classes);
+    double sample_sum = 0, share_sum = 0;
+    memset(sums, 0, (size_t)(3 * classes) * sizeof(double));
+    for (int64_t i = 0; i < rows; i++) {
+        float *g = gradient + i * classes;
+        const int64_t label = target[i];
+        if (label == loss->ignored) {
+            memset(g, 0, (size_t)classes * sizeof(float));
+            continue;
+        }
+        float own, unused;
+        const float top = adjusted(loss, logits + i * classes, label, x, &own);
+        const double sum = exponentials(x, classes, top), own_weight = weight ? weight[label] : 1;
+        const float inverse = (float)(1 / sum);
+        double slope;
+        sample_sum += own_weight * own_term(&loss->own, label, x[label] / sum, (double)own - top - log(sum), &slope);
+        share_sum += own_weight;
+        row_slope[i] = own_weight * slope;
+        if (exponent == 0) {
+            SIMD()
+            for (int64_t j = 0; j < classes; j++) {
+                g[j] = x[j] * inverse;
+                predicted[j] += g[j];
+            }
+        } else {
+            for (int64_t j = 0; j < classes; j++) {
+                g[j] = x[j] * inverse;
+                predicted[j] += score_of(g[j], exponent, &unused);
+            }
+        }
+        hit[label] += score_of(g[label], exponent, &unused);
+        actual[label] += 1;
+    }
+    if (share_sum == 0 && !weight) return 0;
+    double total = 0, value = 0, any = 0;
+    for (int64_t j = 0; j < classes; j++) {
+        total += weight ? weight[j] : 1;
+        any += actual[j];
+    }
+    if (any == 0) return 0;
+    for (int64_t j = 0; j < classes; j++) {
+        const double share = class_share * (weight ? weight[j] : 1) / (total > 0 ? total : 1);
+        double hit_slope, predicted_slope;
+        value += share * region_term(region, delta, gamma, smooth, hit[j], predicted[j], actual[j], &hit_slope,
+                                     &predicted_slope);
+        by_hit[j] = (float)(share * hit_slope);
+        by_predicted[j] = (float)(share * predicted_slope);
+    }
+    const double divisor = share_sum > 0 ? share_sum : 1;
+    for (int64_t i = 0; i < rows; i++) {
+        float *g = gradient + i * classes;
+        const int64_t label = target[i];
+        if (label == loss->ignored) continue;
+        /* d: by p; by x it is p * (d - sum_j p_j * d_j). */
+        const float p = g[label];
+        float own_slope, mean = 0;
+        score_of(p, exponent, &own_slope);
+        const float own_extra = by_hit[label] * own_slope, scale = (float)loss->scale;
+        const float slope = (float)(row_slope[i] / divisor);
+        if (exponent == 0) {
+            SIMD(reduction(+ : mean))
+            for (int64_t j = 0; j < classes; j++) mean += g[j] * by_predicted[j];
+            const float less = mean + p * own_extra + slope;
+            SIMD()
+            for (int64_t j = 0; j < classes; j++) g[j] = scale * g[j] * (by_predicted[j] - less);
+        } else {
+            float by_p;
+            for (int64_t j = 0; j < classes; j++) {
+                score_of(g[j], exponent, &by_p);
+                mean += g[j] * by_p * by_predicted[j];
+            }
+            const float less = mean + p * own_extra + slope;
+            for (int64_t j = 0; j < classes; j++) {
+                score_of(g[j], exponent, &by_p);
+                g[j] = scale * g[j] * (by_p * by_predicted[j] - less);
+            }
+        }
+        g[label] += scale * (p * own_extra + slope);
+    }
+    return sample_sum / divisor + value;
+}
+
+/* Numbers below 1e-38 are 0 for as long as the loops run: no gradient depends on them, and they take a hundred times as
+ * long as others. */
+static unsigned int flush_tiny(void) {
+#if defined(__SSE2__)
+    const unsigned int before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040u);
+    return before;
+#else
+    return 0;
+#endif
+}
+
+static void restore_tiny(unsigned int before) {
+#if defined(__SSE2__)
+    _mm_setcsr(before);
+#else
+    (void)before;
+#endif
+}
+
+#define POINTER(index) ((void *)(uintptr_t)PyLong_AsUnsignedLongLong(args[index]))
+#define NUMBER(index) PyFloat_AsDouble(args[index])
+#define WHOLE(index) PyLong_AsLongLong(args[index])
+
+/* The arguments that both functions begin with. */
+static Loss common(PyObject *const *args) {
+    return (Loss){.classes = WHOLE(3),
+                  .ignored = WHOLE(4),
+                  .weight = POINTER(5),
+                  .scale = NUMBER(6),
+                  .offset = POINTER(7),
+                  .margin = POINTER(8),
+                  .own = {.term = (Term)WHOLE(9), .a = NUMBER(10), .b = NUMBER(11), .c = NUMBER(12), .d = NUMBER(13),
+                          .strength = POINTER(14), .factor = NUMBER(15)}};
+}
+
+static int right_number(const char *name, Py_ssize_t count, Py_ssize_t wanted) {
+    if (count == wanted) return 1;
+    PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, got %zd", name, wanted, count);
+    return 0;
+}
+
+/* The sum of the weights of the labels, each of which is checked; -1 after an error. */
+static double checked_shares(const int64_t *target, int64_t number, int64_t classes, int64_t ignored, const float *weight) {
+    double sum = 0;
+    for (int64_t i = 0; i < number; i++) {
+        const int64_t label = target[i];
+        if (label == ignored) continue;
+        if (label < 0 || label >= classes) {
+            PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)label);
+            return -1;
+        }
+        sum += weight ? weight[label] : 1;
+    }
+    return sum;
+}
+
+/* shares(target, rows, classes, ignored, weight): the sum of the weights of the labels. */
+static PyObject *shares(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("shares", count, 5)) return NULL;
+    const int64_t *target = POINTER(0), number = WHOLE(1), classes = WHOLE(2), ignored = WHOLE(3);
+    const float *weight = POINTER(4);
+    if (PyErr_Occurred()) return NULL;
+    const double sum = checked_shares(target, number, classes, ignored, weight);
+    return sum < 0 ? NULL : PyFloat_FromDouble(sum);
+}
+
+/* rows(logits, target, rows, <common>, other, gamma, eta, eps, smoothing, unit, gradient, stride, row_loss, received):
+ * the sum of the losses times `unit`, which 0 makes 1 / the sum of the weights; `received` (C + 1) ends with that sum. */
+static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("rows", count, 26)) return NULL;
+    const float *logits = POINTER(0);
+    const int64_t *target = POINTER(1), number = WHOLE(2);
+    const Loss loss = common(args);
+    const Spread spread = {.other = (Other)WHOLE(16), .gamma = NUMBER(17), .eta = NUMBER(18), .eps = NUMBER(19),
+                           .smoothing = POINTER(20)};
+    double unit = NUMBER(21), sum;
+    float *gradient = POINTER(22), *row_loss = POINTER(24);
+    const int64_t stride = WHOLE(23);
+    double *received = POINTER(25);
+    if (PyErr_Occurred()) return NULL;
+    const double share = checked_shares(target, number, loss.classes, loss.ignored, loss.weight);
+    if (share < 0) return NULL;
+    if (unit == 0) unit = 1 / (share > FLT_MIN ? share : FLT_MIN);
+    if (received) received[loss.classes] = share;
+    float *room = malloc((size_t)(2 * padded(loss.classes)) * sizeof(float));
+    if (!room) return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS
+    const unsigned int before = flush_tiny();
+    sum = rows_of(&loss, &spread, logits, target, number, unit, gradient, stride, row_loss, received, room,
+                  room + padded(loss.classes));
+    restore_tiny(before);
+    Py_END_ALLOW_THREADS
+    free(room);
+    return PyFloat_FromDouble(sum);
+}
+
+/* regions(logits, target, rows, <common>, alpha, region, delta, gamma, smooth, class_share, gradient). */
+static PyObject *regions(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("regions", count, 23)) return NULL;
+    const float *logits = POINTER(0);
+    const int64_t *target = POINTER(1), number = WHOLE(2);
+    const Loss loss = common(args);
+    const double alpha = NUMBER(16), delta = NUMBER(18), gamma = NUMBER(19), smooth = NUMBER(20), class_share = NUMBER(21);
+    const Region region = (Region)WHOLE(17);
+    float *gradient = POINTER(22);
+    if (PyErr_Occurred()) return NULL;
+    if (checked_shares(target, number, loss.classes, loss.ignored, NULL) < 0) return NULL;
+    double *sums = malloc((size_t)(5 * loss.classes + number + padded(loss.classes)) * sizeof(double)), value;
+    if (!sums) return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS
+    const unsigned int before = flush_tiny();
+    value = regions_of(&loss, logits, target, number, alpha, region, delta, gamma, smooth, class_share, gradient, sums,
+                       sums + 5 * loss.classes, (float *)(sums + 5 * loss.classes + number));
+    restore_tiny(before);
+    Py_END_ALLOW_THREADS
+    free(sums);
+    return PyFloat_FromDouble(value);
+}
+
+/* margins(theta, phi, classes, eps, lambda_pos, lambda_neg, offset, margin): GALA's constants; no margin where it is 0. */
+static PyObject *margins(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("margins", count, 8)) return NULL;
+    const double *theta = POINTER(0), *phi = POINTER(1), eps = NUMBER(3), positive = NUMBER(4), negative = NUMBER(5);
+    const int64_t classes = WHOLE(2);
+    float *offset = POINTER(6), *margin = POINTER(7);
+    if (PyErr_Occurred()) return NULL;
+    for (int64_t j = 0; j < classes; j++) {
+        const double own = positive * log(theta[j] + eps);
+        offset[j] = (float)own;
+        if (margin) margin[j] = (float)(own - negative * log(phi[j] + eps));
+    }
+    Py_RETURN_NONE;
+}
+
+/* gather(received, classes, latest, theta, phi): a batch into GALA's state, through running sums where there are. */
+static PyObject *gather(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("gather", count, 5)) return NULL;
+    const double *received = POINTER(0);
+    const int64_t classes = WHOLE(1);
+    double *latest = POINTER(2), *theta = POINTER(3), *phi = POINTER(4);
+    if (PyErr_Occurred()) return NULL;
+    const double divisor = received[classes], unit = 1 / (divisor > DBL_MIN ? divisor : DBL_MIN);
+    for (int64_t j = 0; j < classes; j++) {
+        double sum = received[j] * unit;
+        if (latest) sum = latest[j] += sum;
+        theta[j] += sum;
+        phi[j] += sum;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"shares", (PyCFunction)(void (*)(void))shares, METH_FASTCALL, "Sum of the weights of checked labels."},
+    {"rows", (PyCFunction)(void (*)(void))rows, METH_FASTCALL, "Sum of the losses of the rows, and its gradient."},
+    {"regions", (PyCFunction)(void (*)(void))regions, METH_FASTCALL, "Loss of a batch as a whole, and its gradient."},
+    {"margins", (PyCFunction)(void (*)(void))margins, METH_FASTCALL, "GALA's constants of a state."},
+    {"gather", (PyCFunction)(void (*)(void))gather, METH_FASTCALL, "Add a batch to GALA's state."},
+    {NULL, NULL, 0, NULL},
+};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_rows", NULL, 0, functions, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__rows(void) { return PyModule_Create(&definition); }

@@ -1,0 +1,255 @@
+"""The compiled loop against the tensor operations, which the rest of the suite holds to the formulas."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from loss_cases import CASES, LossCase, counts_for
+from tailwise.losses import LOSSES, ClassificationLoss, DiceLoss, FocalLoss, GALALoss, LogitAdjustedLoss
+from tailwise.losses import _fused as fused
+
+pytestmark = pytest.mark.skipif(fused._rows is None, reason="built without a C compiler")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "smoothed": {"label_smoothing": 0.2},
+    "weighted": {"weight": "descending"},
+    "weighted and smoothed": {"weight": "descending", "label_smoothing": 0.2},
+    "ignoring": {"ignore_index": 1},
+    "sum": {"reduction": "sum"},
+    "none": {"reduction": "none", "weight": "descending"},
+}
+
+
+def combinations() -> list[Any]:
+    return [
+        pytest.param(case, options, id=f"{case.label}-{name}")
+        for case in CASES
+        for name, options in OPTIONS.items()
+        if (case.smoothable or "label_smoothing" not in options)
+        and (case.naive is not None or "reduction" not in options)
+    ]
+
+
+def batch(samples: int, classes: int, scale: float = 3.0, seed: int = 0) -> tuple[Tensor, Tensor]:
+    source = torch.Generator().manual_seed(seed)
+    logits = torch.randn(samples, classes, generator=source) * scale
+    return logits, torch.randint(classes, (samples,), generator=source)
+
+
+def build(case: LossCase, classes: int, options: dict[str, Any]) -> ClassificationLoss:
+    options = dict(options)
+    if options.get("weight") == "descending":
+        options["weight"] = torch.linspace(2, 0.5, classes)
+    return case.build(counts_for(classes), **options)
+
+
+def value_and_gradient(loss: ClassificationLoss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    logits = logits.detach().clone().requires_grad_()
+    value = loss(logits, target)
+    factors = torch.linspace(1, 2, value.numel(), dtype=value.dtype).view_as(value)
+    (gradient,) = torch.autograd.grad((value * factors).sum(), logits)
+    return value.detach(), gradient
+
+
+def assert_near(found: Tensor, exact: Tensor, tolerance: float = 1e-6) -> None:
+    scale = float(exact.abs().max())
+    torch.testing.assert_close(found.double(), exact, rtol=10 * tolerance, atol=tolerance * max(scale, 1e-3))
+
+
+def assert_same(loss: ClassificationLoss, logits: Tensor, target: Tensor) -> None:
+    """By the compiled loop as by tensor operations in float64; ``copy`` keeps the state of a loss that gathers."""
+    exact = copy.deepcopy(loss)
+    assert fused.can_fuse(logits, target)
+    for found, wanted in zip(
+        value_and_gradient(loss, logits, target), value_and_gradient(exact, logits.double(), target), strict=True
+    ):
+        assert_near(found, wanted)
+
+
+@pytest.mark.parametrize(("case", "options"), combinations())
+def test_value_and_gradient_are_those_of_the_tensor_operations(case: LossCase, options: dict[str, Any]) -> None:
+    assert_same(build(case, 5, options), *batch(37, 5))
+
+
+ONE_OF_EACH = [LossCase(name, arguments={"epochs": 10} if name == "cyclical_focal" else {}) for name in sorted(LOSSES)]
+one_of_each = pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name)
+
+
+@pytest.mark.parametrize("classes", [2, 17, 1500])
+@one_of_each
+def test_few_and_many_classes(case: LossCase, classes: int) -> None:
+    loss = build(case, classes, {})
+    assert_same(loss, *batch(37, classes, scale=0.3 if loss.for_cosines else 3.0))
+
+
+@one_of_each
+def test_large_logits(case: LossCase) -> None:
+    logits, target = batch(16, 5)
+    for scale in (1e4, 1e30):
+        value, gradient = value_and_gradient(build(case, 5, {}), logits * scale, target)
+        assert value.isfinite()
+        assert gradient.isfinite().all()
+
+
+@one_of_each
+def test_without_a_gradient_the_value_is_the_same(case: LossCase) -> None:
+    logits, target = batch(16, 5)
+    loss = build(case, 5, {})
+    assert loss(logits, target) == loss(logits.clone().requires_grad_(), target).detach()
+    with torch.no_grad():
+        assert not loss(logits.clone().requires_grad_(), target).requires_grad
+
+
+@one_of_each
+def test_batch_of_ignored_samples_gives_zero(case: LossCase) -> None:
+    logits, _ = batch(16, 5)
+    value, gradient = value_and_gradient(build(case, 5, {}), logits, torch.full((16,), -100))
+    assert value == 0
+    assert (gradient == 0).all()
+
+
+@one_of_each
+def test_views_and_other_integers_are_taken(case: LossCase) -> None:
+    logits, target = batch(16, 5)
+    loss = build(case, 5, {})
+    expected = value_and_gradient(loss, logits, target)
+    wide = torch.zeros(5, 32)
+    wide[:, ::2] = logits.T
+    view = wide.requires_grad_()[:, ::2].T
+    value = loss(view, target.to(torch.int32))
+    (gradient,) = torch.autograd.grad(value, wide)
+    torch.testing.assert_close((value.detach(), gradient[:, ::2].T), expected)
+
+
+@one_of_each
+def test_gradient_of_the_gradient_is_that_of_the_tensor_operations(case: LossCase) -> None:
+    loss = build(case, 4, {})
+    logits, target = batch(8, 4, scale=0.1 if loss.for_cosines else 1.0)
+
+    def penalty(logits: Tensor) -> Tensor:
+        logits = logits.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(logits, target), logits, create_graph=True)
+        (second,) = torch.autograd.grad(gradient.square().sum(), logits)
+        return second
+
+    assert_near(penalty(logits), penalty(logits.double()), tolerance=1e-4)
+
+
+@one_of_each
+def test_a_graph_that_is_kept_gives_the_same_gradient_again(case: LossCase) -> None:
+    logits, target = batch(8, 4)
+    logits.requires_grad_()
+    value = build(case, 4, {})(logits, target)
+    first, again = (torch.autograd.grad(value, logits, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in ONE_OF_EACH if case.name not in ("gala", "dice")], ids=lambda c: c.name
+)
+def test_threads_share_the_rows(case: LossCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, target = batch(37, 9)
+    loss = build(case, 9, {})
+    expected = value_and_gradient(loss, logits, target)
+    monkeypatch.setattr(fused, "PARALLEL_SIZE", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    torch.testing.assert_close(value_and_gradient(loss, logits, target), expected)
+
+
+def test_state_of_gala_is_that_of_the_tensor_operations() -> None:
+    for variant in ("published", "released"):
+        loss, exact = (GALALoss(num_classes=5, variant=variant, weight=[1, 2, 3, 4, 5]) for _ in range(2))
+        for seed in range(4):
+            logits, target = batch(16, 5, seed=seed)
+            target[:2] = -100
+            found, wanted = loss(logits, target), exact(logits.double(), target)
+            assert_near(found, wanted)
+        assert_near(loss.positive_gradient, exact.positive_gradient)
+        assert_near(loss.negative_gradient, exact.negative_gradient)
+        loss.eval()(logits, target)
+        assert_near(loss.positive_gradient, exact.positive_gradient)
+
+
+def test_gradient_of_galas_gradient_uses_the_state_that_the_batch_met() -> None:
+    logits, target = batch(16, 5)
+    seconds = []
+    for dtype in (torch.float32, torch.float64):
+        loss = GALALoss(num_classes=5)
+        loss(logits.to(dtype).flip(0), target)
+        again = logits.to(dtype).requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(again, target), again, create_graph=True)
+        seconds.append(torch.autograd.grad(gradient.square().sum(), again)[0])
+        state = loss.positive_gradient.clone()
+    assert_near(seconds[0], seconds[1])
+    assert_near(state, loss.positive_gradient)
+
+
+def test_subclass_with_a_formula_of_its_own_is_computed_by_it() -> None:
+    class Doubled(FocalLoss):
+        def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
+            return 2 * super().target_term(log_p, label)
+
+    class Softer(FocalLoss):
+        def __init__(self) -> None:
+            super().__init__(gamma=0.5)
+
+    logits, target = batch(16, 5)
+    torch.testing.assert_close(Doubled()(logits, target), 2 * FocalLoss()(logits, target))
+    assert Doubled().row_formula() is None
+    assert Softer().row_formula() is not None
+
+
+def test_copies_do_not_share_their_constants_memory() -> None:
+    logits, target = batch(16, 5)
+    loss = FocalLoss(alpha=[1, 2, 3, 4, 5])
+    expected = loss(logits, target)
+    copies = [copy.copy(loss), copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))]
+    del loss
+    for again in copies:
+        assert again(logits, target) == expected
+
+
+def test_constants_follow_what_they_are_made_of() -> None:
+    logits, target = batch(16, 5)
+    loss = LogitAdjustedLoss([50, 20, 10, 5, 1], weight=[1, 1, 1, 1, 1])
+    loss(logits, target)
+    loss.tau = 0.5
+    loss.weight = torch.tensor([1.0, 2, 3, 4, 5])
+    assert_same(loss, logits, target)
+    loss.weight[0] = 7
+    assert_same(loss, logits, target)
+
+
+@pytest.mark.parametrize("wrong", [5, -1])
+def test_target_out_of_bounds_is_named(wrong: int) -> None:
+    logits, target = batch(16, 5)
+    target[3] = wrong
+    with pytest.raises(IndexError, match=f"Target {wrong} is out of bounds"):
+        FocalLoss()(logits, target)
+    with pytest.raises(IndexError, match=f"Target {wrong} is out of bounds"):
+        DiceLoss()(logits, target)
+
+
+def test_transforms_go_by_the_tensor_operations() -> None:
+    logits, target = batch(16, 5)
+    loss = FocalLoss()
+    gradient = value_and_gradient(loss, logits, target)[1]
+    torch.testing.assert_close(torch.func.grad(lambda z: loss(z, target))(logits), gradient)
+    torch.testing.assert_close(torch.func.jacfwd(lambda z: loss(z, target))(logits), gradient)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(logits, torch.ones_like(logits))
+        tangent = torch.autograd.forward_ad.unpack_dual(loss(dual, target)).tangent
+    torch.testing.assert_close(tangent, gradient.sum(), atol=1e-6, rtol=0)
+
+
+def test_without_the_module_the_tensor_operations_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, target = batch(16, 5)
+    expected = value_and_gradient(FocalLoss(), logits, target)
+    monkeypatch.setattr(fused, "_rows", None)
+    torch.testing.assert_close(value_and_gradient(FocalLoss(), logits, target), expected)
