@@ -146,8 +146,14 @@ def test_a_graph_that_is_kept_gives_the_same_gradient_again(case: LossCase) -> N
     logits, target = batch(8, 4)
     logits.requires_grad_()
     value = build(case, 4, {})(logits, target)
-    first, again = (torch.autograd.grad(value, logits, retain_graph=True)[0] for _ in range(2))
-    assert torch.equal(first, again)
+    (first,) = torch.autograd.grad(value, logits, retain_graph=True)
+    expected = first.clone()
+    first.mul_(3)  # its owner may
+    (again,) = torch.autograd.grad(value, logits, retain_graph=True)
+    assert torch.equal(again, expected)
+    value.backward()
+    assert logits.grad is not None
+    assert torch.equal(logits.grad, expected)
 
 
 @pytest.mark.parametrize(

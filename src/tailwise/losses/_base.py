@@ -223,12 +223,11 @@ class ClassificationLoss(nn.Module):
         """The loss of a batch that the compiled loop has seen, with its constants, for the gradient of its gradient."""
         return self.by_operations(logits, target)
 
-    def gathers(self) -> bool:
-        """Whether :meth:`gather` is to be told of a batch."""
-        return False
-
     def gather(self, received: Tensor) -> None:
-        """See, from the compiled loop, sum_i w_y * (1 - p_y) by label, and last what the mean divides by: (C + 1,)."""
+        """See, from the compiled loop, a batch that other processes have parts of, for losses with a state.
+
+        ``received`` is (C + 1,): sum_i w_y * (1 - p_y) by label, and last what the mean divides by.
+        """
 
     def _reduced(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         """The loss of a batch of adjusted logits."""

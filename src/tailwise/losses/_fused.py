@@ -32,6 +32,9 @@ TINY = torch.finfo(torch.float32).tiny
 Arguments = tuple[float, ...]
 
 
+keeps_graph = torch._C._autograd._get_current_graph_task_keep_graph
+
+
 class Term(IntEnum):
     """The term of a sample's own class: see ``bare_term`` in ``_rows.c`` for what a, b, c and d are."""
 
@@ -57,6 +60,20 @@ class Region(IntEnum):
     TVERSKY = 1
 
 
+class State(NamedTuple):
+    """What GALA has gathered, (C,) float64 each; it gives the offset and, without ``latest``, the margin."""
+
+    theta: Tensor
+    phi: Tensor
+    latest: Tensor | None
+    eps: float
+    positive: float
+    negative: float
+
+
+NO_STATE: Arguments = (0, 0, 0, 0.0, 0.0, 0.0, 0, 0, 0)
+
+
 class RowFormula(NamedTuple):
     """What ``_rows`` computes of a sample; the tensors are (C,), of any floating type."""
 
@@ -75,6 +92,7 @@ class RowFormula(NamedTuple):
     eta: float = 0.0
     eps: float = 0.0
     smoothing: Tensor | None = None
+    state: State | None = None
 
 
 class RegionFormula(NamedTuple):
@@ -110,22 +128,15 @@ class Prepared:
         )
         self.others: Arguments = (formula.other, formula.gamma, formula.eta, formula.eps, address(formula.smoothing))
         self.margins = formula.offset, formula.margin
+        self.state = formula.state
         self.region: Arguments | None = None
         if region is not None:
             of_classes = (region.region, region.delta, region.gamma, region.smooth, region.class_share)
             self.region = (region.alpha, *of_classes)
 
-    def with_margins(self, offset: Tensor, margin: Tensor | None) -> Prepared:
-        """The same with other float32 (C,) ``offset`` and ``margin``."""
-        other = Prepared.__new__(Prepared)
-        other.__dict__.update(self.__dict__)
-        other.margins = offset, margin
-        other.own = (*self.own[:3], offset.data_ptr(), address_of(margin), *self.own[5:])
-        return other
-
     def holds_for(self, classes: int) -> bool:
         """Whether it was prepared for so many classes, and nothing has been written to the constants meanwhile."""
-        for tensor, version in self.sources:  # noqa: SIM110: this is the path of every batch, and all() takes longer
+        for tensor, version in self.sources:  # all() would take longer, and every batch comes by here
             if tensor._version != version:
                 return False
         return self.classes == classes
@@ -159,7 +170,7 @@ def fused_loss(loss: ClassificationLoss, logits: Tensor, target: Tensor, prepare
     target = target.contiguous()
     if logits.requires_grad and torch.is_grad_enabled():
         return _Fused.apply(logits, (loss, target, prepared))  # type: ignore[no-any-return, no-untyped-call]
-    return _compute(loss, logits.contiguous(), target, prepared, None)
+    return _compute(loss, logits.contiguous(), target, prepared, None)[0]
 
 
 class _Fused(torch.autograd.Function):
@@ -170,44 +181,69 @@ class _Fused(torch.autograd.Function):
         rows = logits.contiguous()
         gradient = torch.empty_like(rows)
         ctx.save_for_backward(logits, gradient)
-        ctx.arguments = arguments
         loss, target, prepared = arguments
-        return _compute(loss, rows, target, prepared, gradient)
+        value, constants = _compute(loss, rows, target, prepared, gradient)
+        ctx.arguments = loss, target, prepared.margins if constants is None else constants
+        return value
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         logits, gradient = ctx.saved_tensors
         if not torch.is_grad_enabled():
+            # A plain ``loss.backward()``; where the graph is kept, the caller may change what it got and ask again.
+            if grad_output.dim() == 0 and grad_output.item() == 1 and not keeps_graph():
+                return gradient, None
             return gradient * (grad_output if grad_output.dim() == 0 else grad_output.unsqueeze(1)), None
-        loss, target, prepared = ctx.arguments
-        again = loss.recomputed(logits, target, *prepared.margins)
+        loss, target, margins = ctx.arguments
+        again = loss.recomputed(logits, target, *margins)
         (differentiable,) = torch.autograd.grad(again, logits, grad_output, create_graph=True)
         return differentiable, None
 
 
 def _compute(
     loss: ClassificationLoss, logits: Tensor, target: Tensor, prepared: Prepared, gradient: Tensor | None
-) -> Tensor:
-    """The reduced loss; its gradient goes to ``gradient``, which has the shape of the contiguous logits."""
+) -> tuple[Tensor, Tensor | None]:
+    """The reduced loss, and (2, C) the offset and margin of a loss whose state they change with.
+
+    The gradient goes to ``gradient``, which has the shape of the contiguous logits.
+    """
     size, classes = logits.shape
     batch = (logits.data_ptr(), target.data_ptr(), size, classes)
     if prepared.region is not None:
         gradient = torch.empty_like(logits) if gradient is None else gradient
-        return _scalar(_rows.regions(*batch, *prepared.own, *prepared.region, gradient.data_ptr()))
+        return _scalar(_rows.regions(*batch, *prepared.own, *prepared.region, gradient.data_ptr())), None
     # Without a gradient to keep, every row is computed in the same memory.
     stride = 0 if gradient is None else classes
     room = logits.new_empty(classes) if gradient is None else gradient
     losses = torch.empty(size) if loss.reduction == "none" else None
-    received = torch.zeros(classes + 1, dtype=torch.float64) if loss.gathers() else None
-    if size * classes < PARALLEL_SIZE or stride == 0 or received is not None or torch.get_num_threads() == 1:
-        unit = 0.0 if loss.reduction == "mean" else 1.0  # 0 makes it a mean
-        tail = (unit, room.data_ptr(), stride, address_of(losses), address_of(received))
-        value = _rows.rows(*batch, *prepared.own, *prepared.others, *tail)
+    unit = 0.0 if loss.reduction == "mean" else 1.0  # 0 makes it a mean
+    output = (unit, room.data_ptr(), stride, address_of(losses))
+    constants = None
+    if prepared.state is not None:
+        value, constants = _with_state(loss, prepared, batch, output)
+    elif size * classes < PARALLEL_SIZE or stride == 0 or torch.get_num_threads() == 1:
+        value = _rows.rows(*batch, *prepared.own, *prepared.others, *output, *NO_STATE)
     else:
         value = _in_parts(loss, batch, prepared, room.data_ptr(), address_of(losses))
+    return (_scalar(value) if losses is None else losses), constants
+
+
+def _with_state(
+    loss: ClassificationLoss, prepared: Prepared, batch: Arguments, output: Arguments
+) -> tuple[float, Tensor]:
+    """The result of ``_rows`` with the margins of the state before the batch, which in training the batch joins."""
+    assert prepared.state is not None
+    theta, phi, latest, *numbers = prepared.state
+    constants = torch.empty(2, prepared.classes)
+    received = None
+    if loss.training and torch.distributed.is_available() and torch.distributed.is_initialized():
+        received = torch.empty(prepared.classes + 1, dtype=torch.float64)
+    state = (theta.data_ptr(), phi.data_ptr(), address_of(latest), *numbers, constants.data_ptr())
+    gathering = (loss.training, address_of(received))
+    value = _rows.rows(*batch, *prepared.own, *prepared.others, *output, *state, *gathering)
     if received is not None:
         loss.gather(received)
-    return _scalar(value) if losses is None else losses
+    return value, constants
 
 
 def _in_parts(
@@ -222,26 +258,11 @@ def _in_parts(
         return _rows.rows(
             *(logits + 4 * classes * first, target + 8 * first, last - first, classes),
             *(*prepared.own, *prepared.others),
-            *(unit, gradient + 4 * classes * first, classes, losses and losses + 4 * first, 0),
+            *(unit, gradient + 4 * classes * first, classes, losses and losses + 4 * first, *NO_STATE),
         )
 
     steps = [size * number // torch.get_num_threads() for number in range(torch.get_num_threads() + 1)]
     return math.fsum(_pool(os.getpid()).map(part, steps[:-1], steps[1:]))
-
-
-def set_margins(
-    theta: Tensor, phi: Tensor, eps: float, lambda_pos: float, lambda_neg: float, offset: Tensor, margin: Tensor | None
-) -> None:
-    """GALA's constants of a state (C,) float64 into ``offset`` and ``margin`` (C,) float32."""
-    _rows.margins(
-        *(theta.data_ptr(), phi.data_ptr(), len(theta), eps, lambda_pos, lambda_neg),
-        *(offset.data_ptr(), address_of(margin)),
-    )
-
-
-def add_to_state(received: Tensor, latest: Tensor | None, theta: Tensor, phi: Tensor) -> None:
-    """What a batch has received into GALA's state (C,), all of them float64."""
-    _rows.gather(received.data_ptr(), len(theta), address_of(latest), theta.data_ptr(), phi.data_ptr())
 
 
 def _scalar(value: float) -> Tensor:

@@ -70,6 +70,13 @@ typedef struct {
     const float *smoothing; /* (C), in place of eps */
 } Spread;
 
+/* What GALA has gathered, (C) each; its constants go to `constants` (2, C). */
+typedef struct {
+    double *theta, *phi, *latest;
+    double eps, positive, negative;
+    float *constants;
+} State;
+
 /* exp(x) for x <= 0 to 2 units in the last place, 0 below -87: Cephes' polynomial, which compilers turn into vector code. */
 INLINE float exp_of_negative(float x) {
     const float kept = x < -87.0f ? -87.0f : x;
@@ -92,7 +99,11 @@ INLINE float exp_of_negative(float x) {
 
 /* T(log p) / factor of a sample of class `label`, and its derivative with respect to log p. */
 INLINE double power(double base, double exponent) {
-    return exponent == 0 ? 1 : exponent == 1 ? base : exponent == 2 ? base * base : pow(base, exponent);
+    if (exponent == 0) return 1;
+    if (exponent == 1) return base;
+    if (exponent == 2) return base * base;
+    if (exponent == 3) return base * base * base;
+    return pow(base, exponent);
 }
 
 INLINE double bare_term(const OwnTerm *own, int64_t label, double p, double log_p, double *slope) {
@@ -290,8 +301,9 @@ static double rows_of(const Loss *loss, const Spread *spread, const float *logit
         const double sum = exponentials(x, classes, top), log_sum = log(sum);
         const double log_p = (double)own - top - log_sum;
         const double own_weight = weight ? weight[label] : 1;
-        if (received) received[label] -= own_weight * expm1(log_p);
-        double slope, value = own_weight * own_term(&loss->own, label, x[label] / sum, log_p, &slope);
+        const double p = x[label] / sum;
+        if (received) received[label] += own_weight * (p < 0.5 ? 1 - p : -expm1(log_p));
+        double slope, value = own_weight * own_term(&loss->own, label, p, log_p, &slope);
         slope *= own_weight;
         const double share = eps / (double)classes;
         if (other != OTHER_NONE) {
@@ -527,31 +539,71 @@ static PyObject *shares(PyObject *module, PyObject *const *args, Py_ssize_t coun
     return sum < 0 ? NULL : PyFloat_FromDouble(sum);
 }
 
-/* rows(logits, target, rows, <common>, other, gamma, eta, eps, smoothing, unit, gradient, stride, row_loss, received):
- * the sum of the losses times `unit`, which 0 makes 1 / the sum of the weights; `received` (C + 1) ends with that sum. */
+/* GALA's constants of its state, as the offset and the margin of `loss`. */
+static void set_margins(const State *state, Loss *loss) {
+    float *offset = state->constants, *margin = offset + loss->classes;
+    for (int64_t j = 0; j < loss->classes; j++) {
+        const double log_theta = log(state->theta[j] + state->eps), own = state->positive * log_theta;
+        const double log_phi = state->phi[j] == state->theta[j] ? log_theta : log(state->phi[j] + state->eps);
+        offset[j] = (float)own;
+        margin[j] = (float)(own - state->negative * log_phi);
+    }
+    loss->offset = offset;
+    if (!state->latest) loss->margin = margin;
+}
+
+/* A batch into the state, through running sums where there are. */
+static void add_to_state(const State *state, const double *received, double divisor, int64_t classes) {
+    const double unit = 1 / (divisor > DBL_MIN ? divisor : DBL_MIN);
+    for (int64_t j = 0; j < classes; j++) {
+        double sum = received[j] * unit;
+        if (state->latest) sum = state->latest[j] += sum;
+        state->theta[j] += sum;
+        state->phi[j] += sum;
+    }
+}
+
+/* rows(logits, target, rows, <common>, other, gamma, eta, eps, smoothing, unit, gradient, stride, row_loss,
+ *      theta, phi, latest, state_eps, positive, negative, constants, gathering, received):
+ * the sum of the losses times `unit`, which 0 makes 1 / the sum of the weights. With a state, `constants` (2, C) gets
+ * the offset and the margin; with `gathering` the batch joins the state, or `received` (C + 1), which ends with the sum
+ * of the weights, where there is one. */
 static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
-    if (!right_number("rows", count, 26)) return NULL;
+    if (!right_number("rows", count, 34)) return NULL;
     const float *logits = POINTER(0);
     const int64_t *target = POINTER(1), number = WHOLE(2);
-    const Loss loss = common(args);
+    Loss loss = common(args);
     const Spread spread = {.other = (Other)WHOLE(16), .gamma = NUMBER(17), .eta = NUMBER(18), .eps = NUMBER(19),
                            .smoothing = POINTER(20)};
     double unit = NUMBER(21), sum;
     float *gradient = POINTER(22), *row_loss = POINTER(24);
     const int64_t stride = WHOLE(23);
-    double *received = POINTER(25);
+    const State state = {.theta = POINTER(25), .phi = POINTER(26), .latest = POINTER(27), .eps = NUMBER(28),
+                         .positive = NUMBER(29), .negative = NUMBER(30), .constants = POINTER(31)};
+    const int gathering = WHOLE(32) != 0;
+    double *given = POINTER(33);
     if (PyErr_Occurred()) return NULL;
     const double share = checked_shares(target, number, loss.classes, loss.ignored, loss.weight);
     if (share < 0) return NULL;
     if (unit == 0) unit = 1 / (share > FLT_MIN ? share : FLT_MIN);
-    if (received) received[loss.classes] = share;
-    float *room = malloc((size_t)(2 * padded(loss.classes)) * sizeof(float));
+    const size_t width = (size_t)padded(loss.classes);
+    double *room = malloc(width * (2 * sizeof(float) + sizeof(double)));
     if (!room) return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS
     const unsigned int before = flush_tiny();
-    sum = rows_of(&loss, &spread, logits, target, number, unit, gradient, stride, row_loss, received, room,
-                  room + padded(loss.classes));
+    float *x = (float *)(room + width);
+    double *received = NULL;
+    if (state.theta) set_margins(&state, &loss);
+    if (gathering) {
+        received = given ? given : room;
+        memset(received, 0, (size_t)loss.classes * sizeof(double));
+    }
+    sum = rows_of(&loss, &spread, logits, target, number, unit, gradient, stride, row_loss, received, x, x + width);
+    if (given)
+        given[loss.classes] = share;
+    else if (gathering)
+        add_to_state(&state, received, share, loss.classes);
     restore_tiny(before);
     Py_END_ALLOW_THREADS
     free(room);
@@ -582,46 +634,10 @@ static PyObject *regions(PyObject *module, PyObject *const *args, Py_ssize_t cou
     return PyFloat_FromDouble(value);
 }
 
-/* margins(theta, phi, classes, eps, lambda_pos, lambda_neg, offset, margin): GALA's constants; no margin where it is 0. */
-static PyObject *margins(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("margins", count, 8)) return NULL;
-    const double *theta = POINTER(0), *phi = POINTER(1), eps = NUMBER(3), positive = NUMBER(4), negative = NUMBER(5);
-    const int64_t classes = WHOLE(2);
-    float *offset = POINTER(6), *margin = POINTER(7);
-    if (PyErr_Occurred()) return NULL;
-    for (int64_t j = 0; j < classes; j++) {
-        const double own = positive * log(theta[j] + eps);
-        offset[j] = (float)own;
-        if (margin) margin[j] = (float)(own - negative * log(phi[j] + eps));
-    }
-    Py_RETURN_NONE;
-}
-
-/* gather(received, classes, latest, theta, phi): a batch into GALA's state, through running sums where there are. */
-static PyObject *gather(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("gather", count, 5)) return NULL;
-    const double *received = POINTER(0);
-    const int64_t classes = WHOLE(1);
-    double *latest = POINTER(2), *theta = POINTER(3), *phi = POINTER(4);
-    if (PyErr_Occurred()) return NULL;
-    const double divisor = received[classes], unit = 1 / (divisor > DBL_MIN ? divisor : DBL_MIN);
-    for (int64_t j = 0; j < classes; j++) {
-        double sum = received[j] * unit;
-        if (latest) sum = latest[j] += sum;
-        theta[j] += sum;
-        phi[j] += sum;
-    }
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef functions[] = {
     {"shares", (PyCFunction)(void (*)(void))shares, METH_FASTCALL, "Sum of the weights of checked labels."},
     {"rows", (PyCFunction)(void (*)(void))rows, METH_FASTCALL, "Sum of the losses of the rows, and its gradient."},
     {"regions", (PyCFunction)(void (*)(void))regions, METH_FASTCALL, "Loss of a batch as a whole, and its gradient."},
-    {"margins", (PyCFunction)(void (*)(void))margins, METH_FASTCALL, "GALA's constants of a state."},
-    {"gather", (PyCFunction)(void (*)(void))gather, METH_FASTCALL, "Add a batch to GALA's state."},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_rows", NULL, 0, functions, NULL, NULL, NULL, NULL};

@@ -13,7 +13,7 @@ from typing_extensions import Self, Unpack
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, one_of, whole_number
 from tailwise.losses._base import LossOptions, Variant, summed_over_ranks
-from tailwise.losses._fused import Prepared, RowFormula, Term, add_to_state, set_margins
+from tailwise.losses._fused import RowFormula, State, Term
 from tailwise.losses._margin import MarginLoss
 from tailwise.losses._registry import register_loss
 
@@ -108,41 +108,27 @@ class GALALoss(MarginLoss):
         return -log_p
 
     def row_formula(self) -> RowFormula | None:
-        """See ``ClassificationLoss``; without the constants that follow from the state."""
-        by_operations = self.label_smoothing > 0 or self.positive_gradient.dtype is not torch.float64
-        return None if by_operations else RowFormula(Term.CROSS_ENTROPY)
-
-    def prepared(self, num_classes: int, device: torch.device) -> Prepared | None:
-        """See ``ClassificationLoss``; the constants are those of the state before the batch."""
-        kept = super().prepared(num_classes, device)
-        if kept is None:
+        """See ``ClassificationLoss``."""
+        if self.label_smoothing > 0 or self.positive_gradient.dtype is not torch.float64:
             return None
-        offset, margin = torch.empty(num_classes), None if self.variant == "released" else torch.empty(num_classes)
-        state, strengths = (self.positive_gradient, self.negative_gradient), (self.lambda_pos, self.lambda_neg)
-        set_margins(*state, self.eps, *strengths, offset, margin)
-        return kept.with_margins(offset, margin)
+        sums = (self.positive_gradient, self.negative_gradient, self.latest_sums)
+        return RowFormula(Term.CROSS_ENTROPY, state=State(*sums, self.eps, self.lambda_pos, self.lambda_neg))
 
     def recomputed(self, logits: Tensor, target: Tensor, offset: Tensor | None, margin: Tensor | None) -> Tensor:
         """The loss with the constants of the state as it was when the batch was met."""
         assert offset is not None
+        assert margin is not None
         adjusted = logits + offset
-        if margin is not None:
+        if self.variant == "published":
             valid = target != self.ignore_index
             label = target.masked_fill(~valid, 0)
             adjusted = adjusted.scatter_add(1, label.unsqueeze(1), -margin[label].unsqueeze(1))
         weight = None if self.weight is None else self.weight.to(adjusted)
         return F.cross_entropy(adjusted, target, weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
-    def gathers(self) -> bool:
-        """In training."""
-        return self.training
-
     def gather(self, received: Tensor) -> None:
-        """Add the gradients of a batch's mean loss to the state."""
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            self._add(received[:-1], received[-1])
-        else:
-            add_to_state(received, self.latest_sums, self.positive_gradient, self.negative_gradient)
+        """See ``ClassificationLoss``: add the gradients of the mean loss of all processes' batches to the state."""
+        self._add(received[:-1], received[-1])
 
     def observe(self, log_p: Tensor, label: Tensor, share: Tensor, divisor: Tensor) -> None:
         """Add the gradients of this batch's mean loss to the state."""
