@@ -24,6 +24,7 @@ LIBRARY = (
     "posthoc",
     "metrics",
     "heads",
+    "parallel",
 )
 THIRD_PARTY = {"torch", "numpy", "typing_extensions"}
 

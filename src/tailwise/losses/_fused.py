@@ -9,14 +9,13 @@ targets, the tensor operations compute the same.
 from __future__ import annotations
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from tailwise.parallel import in_parts
 
 try:
     from tailwise.losses import _rows
@@ -261,8 +260,7 @@ def _in_parts(
             *(unit, gradient + 4 * classes * first, classes, losses and losses + 4 * first, *NO_STATE),
         )
 
-    steps = [size * number // torch.get_num_threads() for number in range(torch.get_num_threads() + 1)]
-    return math.fsum(_pool(os.getpid()).map(part, steps[:-1], steps[1:]))
+    return math.fsum(in_parts(size, part))
 
 
 def _scalar(value: float) -> Tensor:
@@ -271,9 +269,3 @@ def _scalar(value: float) -> Tensor:
 
 def address_of(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
-
-
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """Threads for the parts of a batch; a process that was forked has none of its parent's."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="tailwise-rows")

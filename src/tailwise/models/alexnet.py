@@ -61,4 +61,4 @@ class AlexNet(nn.Module):
 def _convolution(
     in_channels: int, out_channels: int, kernel_size: int, padding: int, stride: int = 1
 ) -> list[nn.Module]:
-    return [nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding), nn.ReLU()]
+    return [nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding), nn.ReLU(inplace=True)]

@@ -23,8 +23,8 @@ BACKBONES = (*IMAGE_BACKBONES, *RESNET_DEPTHS, "mlp")
 class Standardize(nn.Module):
     """(inputs - mean) / std, per channel of uint8 images (B, H, W, channels) or per feature of tables (B, F).
 
-    Images come out as floating (B, channels, H, W). The two constants travel with the weights, so that whoever loads
-    a trained classifier feeds it raw data.
+    Images come out as floating (B, channels, H, W), channels-last in memory. The two constants travel with the weights,
+    so that whoever loads a trained classifier feeds it raw data.
     """
 
     mean: Tensor
@@ -51,8 +51,8 @@ class Standardize(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Standardised floating inputs, images channel first."""
-        standardized = (inputs - self.mean) / self.std
-        return standardized.permute(0, 3, 1, 2).contiguous() if inputs.ndim == 4 else standardized
+        standardized = (inputs.contiguous() - self.mean) / self.std
+        return standardized.permute(0, 3, 1, 2) if inputs.ndim == 4 else standardized
 
 
 class Classifier(nn.Module):

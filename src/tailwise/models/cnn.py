@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from tailwise.models.layers import PoolReLU
+
 SMALLEST_SIDE = 4
 
 
@@ -37,8 +39,7 @@ class CNN(nn.Module):
 def _pair(in_channels: int, out_channels: int) -> list[nn.Module]:
     return [
         nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1),
-        nn.MaxPool2d(2),
-        nn.ReLU(),  # commutes with the pooling, on a quarter of the values
+        PoolReLU(),
     ]

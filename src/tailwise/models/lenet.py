@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tailwise.models.layers import FewChannelConv2d, PoolReLU
+
 SMALLEST_SIDE = 12
 
 
@@ -12,7 +14,6 @@ class LeNet(nn.Module):
     """Two 5x5 convolutions of 6 and 16 channels, each with ReLU and 2x2 max pooling, then layers of 120 and 84 units.
 
     The first convolution is padded by 2, so that 28x28 images enter the second as 14x14, as in the original LeNet-5.
-    ReLU stands after the pooling: the two commute, and a quarter of the values remain for it.
 
     Args:
         image_shape: (H, W, channels) of the images.
@@ -29,12 +30,10 @@ class LeNet(nn.Module):
         if min(height, width) < SMALLEST_SIDE:
             raise ValueError(f"lenet needs images of at least 12x12, got {height}x{width}; use the mlp")
         self.convolutions = nn.Sequential(
-            nn.Conv2d(channels, 6, kernel_size=5, padding=2),
-            nn.MaxPool2d(2),
-            nn.ReLU(),
-            nn.Conv2d(6, 16, kernel_size=5),
-            nn.MaxPool2d(2),
-            nn.ReLU(),
+            FewChannelConv2d(channels, 6, kernel_size=5, padding=2),
+            PoolReLU(),
+            FewChannelConv2d(6, 16, kernel_size=5),
+            PoolReLU(),
         )
         with torch.no_grad():
             flat = self.convolutions(torch.zeros(1, channels, height, width)).numel()
@@ -42,5 +41,7 @@ class LeNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (B, 84) of images (B, channels, H, W)."""
+        # Plain in memory: so few channels do not fill the vectors of a processor where they lie together.
+        images = images.flatten(1).view(images.shape)
         features: Tensor = self.layers(self.convolutions(images))
         return features

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tailwise.models.layers import NormReLU
+
 WIDTHS = (16, 32, 64)
 SMALLEST_SIDE = 4
 
@@ -21,18 +23,21 @@ class BasicBlock(nn.Module):
         self.stride = stride
         self.new_channels = out_channels - in_channels
         self.convolution_1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-        self.norm_1 = nn.BatchNorm2d(out_channels)
+        self.norm_1 = NormReLU(out_channels)
         self.convolution_2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.norm_2 = nn.BatchNorm2d(out_channels)
+        self.norm_2 = NormReLU(out_channels)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, out_channels, H / stride, W / stride)."""
-        residual = F.relu(self.norm_1(self.convolution_1(images)))
-        residual = self.norm_2(self.convolution_2(residual))
-        shortcut = images[:, :, :: self.stride, :: self.stride]
-        before = self.new_channels // 2
-        shortcut = F.pad(shortcut, (0, 0, 0, 0, before, self.new_channels - before))
-        return F.relu(residual + shortcut)
+        residual = self.convolution_2(self.norm_1(self.convolution_1(images)))
+        shortcut = images
+        if self.stride > 1 or self.new_channels:
+            before = self.new_channels // 2
+            shortcut = F.pad(
+                images[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, before, self.new_channels - before)
+            )
+        activated: Tensor = self.norm_2(residual, shortcut)
+        return activated
 
 
 class ResNet(nn.Module):
@@ -58,7 +63,7 @@ class ResNet(nn.Module):
         if min(height, width) < SMALLEST_SIDE:
             raise ValueError(f"resnet{depth} needs images of at least 4x4, got {height}x{width}; use the mlp")
         self.stem = nn.Conv2d(channels, WIDTHS[0], 3, padding=1, bias=False)
-        self.stem_norm = nn.BatchNorm2d(WIDTHS[0])
+        self.stem_norm = NormReLU(WIDTHS[0])
         blocks: list[nn.Module] = []
         in_channels = WIDTHS[0]
         for stage, out_channels in enumerate(WIDTHS):
@@ -72,5 +77,5 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (B, 64) of images (B, channels, H, W)."""
-        out: Tensor = self.blocks(F.relu(self.stem_norm(self.stem(images))))
+        out: Tensor = self.blocks(self.stem_norm(self.stem(images)))
         return out.mean(dim=(2, 3))

@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tailwise.models.layers import NormReLU
+
 WIDTHS = (64, 128, 256, 512)
 SMALLEST_SIDE = 32
 
@@ -17,9 +19,9 @@ class BasicBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.convolution_1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-        self.norm_1 = nn.BatchNorm2d(out_channels)
+        self.norm_1 = NormReLU(out_channels)
         self.convolution_2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.norm_2 = nn.BatchNorm2d(out_channels)
+        self.norm_2 = NormReLU(out_channels)
         self.shortcut = nn.Sequential()
         if stride != 1 or in_channels != out_channels:
             self.shortcut.append(nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False))
@@ -27,8 +29,9 @@ class BasicBlock(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, out_channels, H / stride, W / stride)."""
-        residual = F.relu(self.norm_1(self.convolution_1(images)))
-        return F.relu(self.norm_2(self.convolution_2(residual)) + self.shortcut(images))
+        residual = self.convolution_2(self.norm_1(self.convolution_1(images)))
+        activated: Tensor = self.norm_2(residual, self.shortcut(images))
+        return activated
 
 
 class ResNet10(nn.Module):
@@ -51,7 +54,7 @@ class ResNet10(nn.Module):
         if min(height, width) < SMALLEST_SIDE:
             raise ValueError(f"resnet10 needs images of at least 32x32, got {height}x{width}; use resnet20 or the cnn")
         self.stem = nn.Conv2d(channels, WIDTHS[0], 7, stride=2, padding=3, bias=False)
-        self.stem_norm = nn.BatchNorm2d(WIDTHS[0])
+        self.stem_norm = NormReLU(WIDTHS[0])
         self.blocks = nn.Sequential(
             BasicBlock(WIDTHS[0], WIDTHS[0], stride=1),
             *(BasicBlock(narrow, wide, stride=2) for narrow, wide in pairwise(WIDTHS)),
@@ -62,5 +65,5 @@ class ResNet10(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (B, 512) of images (B, channels, H, W)."""
-        out: Tensor = self.blocks(F.max_pool2d(F.relu(self.stem_norm(self.stem(images))), 3, stride=2, padding=1))
+        out: Tensor = self.blocks(F.max_pool2d(self.stem_norm(self.stem(images)), 3, stride=2, padding=1))
         return out.mean(dim=(2, 3))

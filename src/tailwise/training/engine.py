@@ -26,6 +26,7 @@ from tailwise.models.classifier import Classifier, build_classifier
 from tailwise.recipes.config import Recipe
 from tailwise.sampling import epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint
+from tailwise.training.memory import keep_freed_memory
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
 
@@ -65,7 +66,8 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
     """Train, test after the last epoch, and leave a run directory at ``out``.
 
     Deterministic from ``recipe.seed``: on a CPU with the same number of threads, interrupted and resumed anywhere, to
-    the bit. Sets torch's seed, its number of threads where asked for, and cuDNN's deterministic mode.
+    the bit. Sets torch's seed, its number of threads where asked for, and cuDNN's deterministic mode, and lets the
+    process keep the memory that it frees.
 
     Returns:
         What ``summary.json`` holds; that of the finished run where there is one and ``resume`` is on.
@@ -85,6 +87,7 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
                 f"--threads must be at most the {available_cores()} cores there are, got {options.threads}"
             )
         torch.set_num_threads(options.threads)
+    keep_freed_memory()
     fabric = _fabric(recipe, options.device)
     data = prepare(recipe.data, options.data_root)
     run = _Run(recipe, directory, fabric, data)

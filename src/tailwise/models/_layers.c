@@ -1,0 +1,583 @@
+/* Layers of small networks on a CPU, float32: what stands between two convolutions, in one pass or two over memory, and
+ * convolutions of few channels.
+ *
+ * `pool` and `pool_gradient` are 2x2 max pooling and a ReLU of it. An image is H x W pixels of `inner` numbers that lie
+ * together: all channels where the layout is channels-last, 1 where every channel is an image of its own.
+ *
+ * `moments`, `normalize`, `norm_sums` and `norm_gradient` are batch normalisation, an optional addition and a ReLU, on
+ * rows of C channels (channels-last). Several threads share the rows: the sums of the parts are put together between.
+ *
+ * `convolve` and `convolve_gradient` are convolutions without stride. A plane of the padded image is taken as one long
+ * row: the sum over the kernel is then the same for 16 positions at a time, across the image's own rows, and what comes
+ * out between two rows is dropped. Libraries that put channels into the lanes have 1 to 6 of 16 at work there.
+ *
+ * Pointers are numbers, 0 where there is none; the caller keeps the memory alive and of the right type and size.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One version for AVX-512, one for AVX2 and one for any processor, chosen when the library is loaded. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__x86_64__) && defined(__gnu_linux__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+#if defined(_MSC_VER)
+#define INLINE static __forceinline
+#define SIMD
+#else
+#define INLINE static inline __attribute__((always_inline))
+#define SIMD _Pragma("omp simd")
+#endif
+
+enum { LANES = 16 };  /* numbers that are computed together, in registers */
+enum { BLOCK = 256 }; /* rows whose sums are taken in float32, and which stay in the cache meanwhile */
+enum { CLOSED = 4 };  /* of a window that the ReLU closes: no input receives a gradient */
+
+/* The largest of a window, the first of equals, NaN before all; which it was, or CLOSED. */
+INLINE float largest(float a, float b, float c, float d, uint8_t *which) {
+    /* Without a branch, which would be taken at random and keep the loop from becoming vector code. */
+    float most = a;
+    int32_t place = 0, more;
+    more = (b > most) | (b != b), most = more ? b : most, place = more ? 1 : place;
+    more = (c > most) | (c != c), most = more ? c : most, place = more ? 2 : place;
+    more = (d > most) | (d != d), most = more ? d : most, place = more ? 3 : place;
+    *which = (uint8_t)(most <= 0 ? CLOSED : place);
+    return most <= 0 ? 0 : most;
+}
+
+/* `size` <= LANES windows side by side. Rows of small images are shorter than the vectors of a processor, and what is
+ * left of them would be done one by one: so all lanes are filled up. */
+INLINE void pool_lanes(const float *top, const float *bottom, int64_t size, float *out, uint8_t *which) {
+    float above[2 * LANES] = {0}, below[2 * LANES] = {0}, most[LANES];
+    uint8_t place[LANES];
+    memcpy(above, top, (size_t)(2 * size) * sizeof(float));
+    memcpy(below, bottom, (size_t)(2 * size) * sizeof(float));
+    SIMD
+    for (int j = 0; j < LANES; j++)
+        most[j] = largest(above[2 * j], above[2 * j + 1], below[2 * j], below[2 * j + 1], place + j);
+    memcpy(out, most, (size_t)size * sizeof(float));
+    memcpy(which, place, (size_t)size);
+}
+
+INLINE void pool_lanes_gradient(const float *gradient, const uint8_t *which, int64_t size, float *top, float *bottom) {
+    float g[LANES] = {0}, above[2 * LANES], below[2 * LANES];
+    uint8_t place[LANES] = {0};
+    memcpy(g, gradient, (size_t)size * sizeof(float));
+    memcpy(place, which, (size_t)size);
+    SIMD
+    for (int j = 0; j < LANES; j++) {
+        const float value = g[j];
+        const int32_t at = place[j];
+        above[2 * j] = at == 0 ? value : 0;
+        above[2 * j + 1] = at == 1 ? value : 0;
+        below[2 * j] = at == 2 ? value : 0;
+        below[2 * j + 1] = at == 3 ? value : 0;
+    }
+    memcpy(top, above, (size_t)(2 * size) * sizeof(float));
+    memcpy(bottom, below, (size_t)(2 * size) * sizeof(float));
+}
+
+FOR_EACH_PROCESSOR
+static void pool_images(const float *restrict x, int64_t images, int64_t height, int64_t width, int64_t inner,
+                        float *restrict out, uint8_t *restrict which) {
+    const int64_t across = width / 2, line = width * inner;
+    for (int64_t i = 0; i < images; i++)
+        for (int64_t row = 0; row < height / 2; row++, out += across * inner, which += across * inner) {
+            const float *top = x + (i * height + 2 * row) * line, *bottom = top + line;
+            if (inner == 1) {
+                for (int64_t j = 0; j < across; j += LANES)
+                    pool_lanes(top + 2 * j, bottom + 2 * j, across - j < LANES ? across - j : LANES, out + j, which + j);
+                continue;
+            }
+            for (int64_t j = 0; j < across; j++) {
+                const float *left = top + 2 * j * inner, *under = bottom + 2 * j * inner;
+                SIMD
+                for (int64_t c = 0; c < inner; c++)
+                    out[j * inner + c] =
+                        largest(left[c], left[inner + c], under[c], under[inner + c], which + j * inner + c);
+            }
+        }
+}
+
+FOR_EACH_PROCESSOR
+static void pool_images_gradient(const float *restrict gradient, const uint8_t *restrict which, int64_t images,
+                                 int64_t height, int64_t width, int64_t inner, float *restrict result) {
+    const int64_t across = width / 2, line = width * inner;
+    if (height % 2 || width % 2) memset(result, 0, (size_t)(images * height * line) * sizeof(float));
+    for (int64_t i = 0; i < images; i++)
+        for (int64_t row = 0; row < height / 2; row++, gradient += across * inner, which += across * inner) {
+            float *top = result + (i * height + 2 * row) * line, *bottom = top + line;
+            if (inner == 1) {
+                for (int64_t j = 0; j < across; j += LANES)
+                    pool_lanes_gradient(gradient + j, which + j, across - j < LANES ? across - j : LANES, top + 2 * j,
+                                        bottom + 2 * j);
+                continue;
+            }
+            for (int64_t j = 0; j < across; j++) {
+                const float *g = gradient + j * inner;
+                const uint8_t *place = which + j * inner;
+                float *left = top + 2 * j * inner, *under = bottom + 2 * j * inner;
+                SIMD
+                for (int64_t c = 0; c < inner; c++) {
+                    left[c] = place[c] == 0 ? g[c] : 0;
+                    left[inner + c] = place[c] == 1 ? g[c] : 0;
+                    under[c] = place[c] == 2 ? g[c] : 0;
+                    under[inner + c] = place[c] == 3 ? g[c] : 0;
+                }
+            }
+        }
+}
+
+/* Mean and sum of squared distances from it of `width` <= LANES channels of a few rows. */
+INLINE void block_moments(const float *x, int64_t rows, int64_t channels, int64_t width, float *mean, float *squares) {
+    float sum[LANES] = {0}, square[LANES] = {0};
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < width; c++) sum[c] += x[i * channels + c];
+    for (int64_t c = 0; c < width; c++) mean[c] = sum[c] / (float)rows;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < width; c++) {
+            const float distance = x[i * channels + c] - mean[c];
+            square[c] += distance * distance;
+        }
+    memcpy(squares, square, sizeof(square));
+}
+
+/* Mean of each channel, and the sum of squared distances from it: of the blocks, put together. */
+FOR_EACH_PROCESSOR
+static void moments_of(const float *x, int64_t rows, int64_t channels, double *mean, double *squares) {
+    float part_mean[LANES], part_squares[LANES];
+    for (int64_t first = 0; first < channels; first += LANES) {
+        const int64_t width = channels - first < LANES ? channels - first : LANES;
+        for (int64_t c = first; c < first + width; c++) mean[c] = squares[c] = 0;
+        for (int64_t start = 0; start < rows; start += BLOCK) {
+            const int64_t size = rows - start < BLOCK ? rows - start : BLOCK;
+            const float *block = x + start * channels + first;
+            if (width == LANES)
+                block_moments(block, size, channels, LANES, part_mean, part_squares);
+            else
+                block_moments(block, size, channels, width, part_mean, part_squares);
+            const double whole = (double)(start + size), share = (double)size / whole;
+            for (int64_t c = 0; c < width; c++) {
+                const double apart = part_mean[c] - mean[first + c];
+                squares[first + c] += part_squares[c] + apart * apart * (double)start * share;
+                mean[first + c] += apart * share;
+            }
+        }
+    }
+}
+
+/* max(x * factor + constant + added, 0). */
+FOR_EACH_PROCESSOR
+static void normalize_rows(const float *restrict x, const float *restrict added, int64_t rows, int64_t channels,
+                           const float *restrict factor, const float *restrict constant, float *restrict out) {
+    for (int64_t i = 0; i < rows; i++) {
+        const float *from = x + i * channels, *more = added ? added + i * channels : NULL;
+        float *to = out + i * channels;
+        if (added) {
+            SIMD
+            for (int64_t c = 0; c < channels; c++) {
+                const float value = from[c] * factor[c] + constant[c] + more[c];
+                to[c] = value <= 0 ? 0 : value;
+            }
+        } else {
+            SIMD
+            for (int64_t c = 0; c < channels; c++) {
+                const float value = from[c] * factor[c] + constant[c];
+                to[c] = value <= 0 ? 0 : value;
+            }
+        }
+    }
+}
+
+/* Of a few rows of `width` channels: sums of g and of g * (x - mean), g the gradient where the ReLU is open. */
+INLINE void block_sums(const float *gradient, const float *out, const float *x, const float *mean, int64_t rows,
+                       int64_t channels, int64_t width, float *opened, float *sum, float *product) {
+    float total[LANES] = {0}, crossed[LANES] = {0}, center[LANES] = {0};
+    for (int64_t c = 0; c < width; c++) center[c] = mean[c];
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < width; c++) {
+            const int64_t at = i * channels + c;
+            const float g = out[at] <= 0 ? 0 : gradient[at];
+            total[c] += g;
+            crossed[c] += g * (x[at] - center[c]);
+            if (opened) opened[at] = g;
+        }
+    memcpy(sum, total, sizeof(total));
+    memcpy(product, crossed, sizeof(crossed));
+}
+
+FOR_EACH_PROCESSOR
+static void norm_sums_of(const float *gradient, const float *out, const float *x, const float *mean, int64_t rows,
+                         int64_t channels, float *opened, double *sums, double *products) {
+    float sum[LANES], product[LANES];
+    for (int64_t c = 0; c < channels; c++) sums[c] = products[c] = 0;
+    for (int64_t start = 0; start < rows; start += BLOCK) {
+        const int64_t size = rows - start < BLOCK ? rows - start : BLOCK;
+        for (int64_t first = 0; first < channels; first += LANES) {
+            const int64_t width = channels - first < LANES ? channels - first : LANES, at = start * channels + first;
+            float *kept = opened ? opened + at : NULL;
+            if (width == LANES && kept)
+                block_sums(gradient + at, out + at, x + at, mean + first, size, channels, LANES, kept, sum, product);
+            else if (width == LANES)
+                block_sums(gradient + at, out + at, x + at, mean + first, size, channels, LANES, NULL, sum, product);
+            else
+                block_sums(gradient + at, out + at, x + at, mean + first, size, channels, width, kept, sum, product);
+            for (int64_t c = 0; c < width; c++) {
+                sums[first + c] += sum[c];
+                products[first + c] += product[c];
+            }
+        }
+    }
+}
+
+/* g * factor + x * slope + constant, g as before: taken from `out` where there is one, else `gradient` is it. */
+FOR_EACH_PROCESSOR
+static void norm_gradient_rows(const float *restrict gradient, const float *restrict out, const float *restrict x,
+                               int64_t rows, int64_t channels, const float *restrict factor,
+                               const float *restrict slope, const float *restrict constant, float *restrict result) {
+    for (int64_t i = 0; i < rows; i++) {
+        const float *g = gradient + i * channels, *from = x + i * channels, *y = out ? out + i * channels : NULL;
+        float *to = result + i * channels;
+        if (out) {
+            SIMD
+            for (int64_t c = 0; c < channels; c++)
+                to[c] = (y[c] <= 0 ? 0 : g[c]) * factor[c] + from[c] * slope[c] + constant[c];
+        } else {
+            SIMD
+            for (int64_t c = 0; c < channels; c++) to[c] = g[c] * factor[c] + from[c] * slope[c] + constant[c];
+        }
+    }
+}
+
+#if defined(__GNUC__)
+#define HAS_CONVOLUTION 1
+typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+enum { AHEAD = 2 * LANES };    /* positions that are computed together */
+enum { MOST_FILTERS = 8 };     /* filters that are, where the kernel goes over them */
+enum { FILTERS = 4 };          /* filters that are, where their gradient is computed */
+enum { MOST_KERNEL = 5 };
+
+/* A convolution without stride; images are padded to height x width. */
+typedef struct {
+    int64_t images, channels, filters, kernel, padding, height, width;
+} Convolution;
+
+static int64_t out_height(const Convolution *c) { return c->height - c->kernel + 1; }
+static int64_t out_width(const Convolution *c) { return c->width - c->kernel + 1; }
+/* Of a plane as a long row, without what stands after its last pixel. */
+static int64_t positions(const Convolution *c) { return (out_height(c) - 1) * c->width + out_width(c); }
+static int64_t filled(const Convolution *c) { return (positions(c) + AHEAD - 1) / AHEAD * AHEAD; }
+/* Room for the padded planes of an image; the last positions read beyond them, where zeros must be. */
+static int64_t room(const Convolution *c) { return c->channels * c->height * c->width + filled(c) + AHEAD; }
+
+/* An image into the middle of its padded planes. */
+static void pad(const Convolution *c, const float *image, float *planes) {
+    const int64_t height = c->height - 2 * c->padding, width = c->width - 2 * c->padding;
+    for (int64_t channel = 0; channel < c->channels; channel++)
+        for (int64_t row = 0; row < height; row++, image += width)
+            memcpy(planes + (channel * c->height + row + c->padding) * c->width + c->padding, image,
+                   (size_t)width * sizeof(float));
+}
+
+/* `block` filters, whose weights (channels, kernel, kernel, block) lie together, at all positions of one image. */
+INLINE void convolve_block(const Convolution *c, const float *planes, const float *weight, const float *bias, int block,
+                           int kernel, float *flat) {
+    const int64_t plane = c->height * c->width, all = filled(c);
+    for (int64_t at = 0; at < all; at += AHEAD) {
+        Lanes sum[MOST_FILTERS][2];
+#pragma GCC unroll 8
+        for (int o = 0; o < block; o++) sum[o][0] = sum[o][1] = (Lanes){0} + bias[o];
+        const float *w = weight;
+        for (int64_t channel = 0; channel < c->channels; channel++)
+            for (int row = 0; row < kernel; row++)
+                for (int column = 0; column < kernel; column++, w += block) {
+                    const float *x = planes + channel * plane + row * c->width + column + at;
+                    const Lanes first = *(const Lanes *)x, second = *(const Lanes *)(x + LANES);
+#pragma GCC unroll 8
+                    for (int o = 0; o < block; o++) {
+                        sum[o][0] += first * w[o];
+                        sum[o][1] += second * w[o];
+                    }
+                }
+#pragma GCC unroll 8
+        for (int o = 0; o < block; o++) {
+            *(Lanes *)(flat + o * all + at) = sum[o][0];
+            *(Lanes *)(flat + o * all + at + LANES) = sum[o][1];
+        }
+    }
+}
+
+/* weight (filters, channels, kernel, kernel) as blocks of filters that lie together, filled up with zeros. */
+static void pack(const Convolution *c, const float *weight, const float *bias, int block, float *packed, float *biases) {
+    const int64_t taps = c->channels * c->kernel * c->kernel;
+    for (int64_t first = 0; first < c->filters; first += block)
+        for (int o = 0; o < block; o++) {
+            const int exists = first + o < c->filters;
+            biases[first + o] = exists && bias ? bias[first + o] : 0;
+            for (int64_t tap = 0; tap < taps; tap++)
+                packed[(first * taps) + tap * block + o] = exists ? weight[(first + o) * taps + tap] : 0;
+        }
+}
+
+FOR_EACH_PROCESSOR
+static void convolve_images(const Convolution *c, const float *x, const float *packed, const float *biases, int block,
+                            float *planes, float *flat, float *out) {
+    const int64_t taps = c->channels * c->kernel * c->kernel, all = filled(c);
+    const int64_t size = c->channels * (c->height - 2 * c->padding) * (c->width - 2 * c->padding);
+    for (int64_t image = 0; image < c->images; image++) {
+        pad(c, x + image * size, planes);
+        for (int64_t first = 0; first < c->filters; first += block) {
+            const float *w = packed + first * taps, *b = biases + first;
+            if (block == 6 && c->kernel == 5)
+                convolve_block(c, planes, w, b, 6, 5, flat);
+            else if (block == 6)
+                convolve_block(c, planes, w, b, 6, 3, flat);
+            else if (c->kernel == 5)
+                convolve_block(c, planes, w, b, 8, 5, flat);
+            else
+                convolve_block(c, planes, w, b, 8, 3, flat);
+            for (int64_t o = 0; o < block && first + o < c->filters; o++)
+                for (int64_t row = 0; row < out_height(c); row++, out += out_width(c))
+                    memcpy(out, flat + o * all + row * c->width, (size_t)out_width(c) * sizeof(float));
+        }
+    }
+}
+
+/* FILTERS filters' sums over the positions of an image of gradient times input, for a row of the kernel. */
+INLINE void add_products(const float *flat, int64_t all, const float *x, int kernel, Lanes *sums) {
+    Lanes sum[FILTERS][MOST_KERNEL];
+#pragma GCC unroll 4
+    for (int o = 0; o < FILTERS; o++)
+#pragma GCC unroll 5
+        for (int k = 0; k < kernel; k++) sum[o][k] = sums[o * kernel + k];
+    for (int64_t at = 0; at < all; at += LANES) {
+        Lanes g[FILTERS];
+#pragma GCC unroll 4
+        for (int o = 0; o < FILTERS; o++) g[o] = *(const Lanes *)(flat + o * all + at);
+#pragma GCC unroll 5
+        for (int k = 0; k < kernel; k++) {
+            const Lanes input = *(const Lanes *)(x + at + k);
+#pragma GCC unroll 4
+            for (int o = 0; o < FILTERS; o++) sum[o][k] += g[o] * input;
+        }
+    }
+#pragma GCC unroll 4
+    for (int o = 0; o < FILTERS; o++)
+#pragma GCC unroll 5
+        for (int k = 0; k < kernel; k++) sums[o * kernel + k] = sum[o][k];
+}
+
+/* The gradient by the weights, (filters, channels, kernel, kernel); `flat` and `sums` have whole groups of FILTERS. */
+FOR_EACH_PROCESSOR
+static void convolve_weight_gradient(const Convolution *c, const float *x, const float *gradient, float *planes,
+                                     float *flat, Lanes *sums, float *result) {
+    const int64_t kernel = c->kernel, all = filled(c), plane = c->height * c->width, width = out_width(c);
+    const int64_t size = c->channels * (c->height - 2 * c->padding) * (c->width - 2 * c->padding);
+    const int64_t groups = (c->filters + FILTERS - 1) / FILTERS, together = FILTERS * kernel;
+    for (int64_t image = 0; image < c->images; image++) {
+        pad(c, x + image * size, planes);
+        for (int64_t o = 0; o < c->filters; o++)
+            for (int64_t row = 0; row < out_height(c); row++, gradient += width)
+                memcpy(flat + o * all + row * c->width, gradient, (size_t)width * sizeof(float));
+        Lanes *sum = sums;
+        for (int64_t group = 0; group < groups; group++)
+            for (int64_t channel = 0; channel < c->channels; channel++)
+                for (int64_t row = 0; row < kernel; row++, sum += together) {
+                    const float *from = planes + channel * plane + row * c->width, *g = flat + group * FILTERS * all;
+                    if (kernel == 5)
+                        add_products(g, all, from, 5, sum);
+                    else
+                        add_products(g, all, from, 3, sum);
+                }
+    }
+    for (int64_t o = 0; o < c->filters; o++)
+        for (int64_t channel = 0; channel < c->channels; channel++)
+            for (int64_t row = 0; row < kernel; row++)
+                for (int64_t k = 0; k < kernel; k++) {
+                    const int64_t part = ((o / FILTERS * c->channels + channel) * kernel + row) * together;
+                    const Lanes lanes = sums[part + o % FILTERS * kernel + k];
+                    double total = 0;
+                    for (int lane = 0; lane < LANES; lane++) total += lanes[lane];
+                    *result++ = (float)total;
+                }
+}
+#endif
+
+#define POINTER(index) ((void *)(uintptr_t)PyLong_AsUnsignedLongLong(args[index]))
+#define WHOLE(index) PyLong_AsLongLong(args[index])
+
+static int right_number(const char *name, Py_ssize_t count, Py_ssize_t wanted) {
+    if (count == wanted) return 1;
+    PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, got %zd", name, wanted, count);
+    return 0;
+}
+
+/* pool(x, images, height, width, inner, out, which) */
+static PyObject *pool(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("pool", count, 7)) return NULL;
+    const float *x = POINTER(0);
+    const int64_t images = WHOLE(1), height = WHOLE(2), width = WHOLE(3), inner = WHOLE(4);
+    float *out = POINTER(5);
+    uint8_t *which = POINTER(6);
+    if (PyErr_Occurred()) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    pool_images(x, images, height, width, inner, out, which);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+/* pool_gradient(gradient, which, images, height, width, inner, result) */
+static PyObject *pool_gradient(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("pool_gradient", count, 7)) return NULL;
+    const float *gradient = POINTER(0);
+    const uint8_t *which = POINTER(1);
+    const int64_t images = WHOLE(2), height = WHOLE(3), width = WHOLE(4), inner = WHOLE(5);
+    float *result = POINTER(6);
+    if (PyErr_Occurred()) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    pool_images_gradient(gradient, which, images, height, width, inner, result);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+/* moments(x, rows, channels, mean, squares): of each channel, float64. */
+static PyObject *moments(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("moments", count, 5)) return NULL;
+    const float *x = POINTER(0);
+    const int64_t rows = WHOLE(1), channels = WHOLE(2);
+    double *mean = POINTER(3), *squares = POINTER(4);
+    if (PyErr_Occurred()) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    moments_of(x, rows, channels, mean, squares);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+/* normalize(x, added, rows, channels, factor, constant, out) */
+static PyObject *normalize(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("normalize", count, 7)) return NULL;
+    const float *x = POINTER(0), *added = POINTER(1);
+    const int64_t rows = WHOLE(2), channels = WHOLE(3);
+    const float *factor = POINTER(4), *constant = POINTER(5);
+    float *out = POINTER(6);
+    if (PyErr_Occurred()) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    normalize_rows(x, added, rows, channels, factor, constant, out);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+/* norm_sums(gradient, out, x, mean, rows, channels, opened, sums, products): sums (C) float64 of g and g * (x - mean),
+ * g where the ReLU is open, which goes to `opened` too. */
+static PyObject *norm_sums(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("norm_sums", count, 9)) return NULL;
+    const float *gradient = POINTER(0), *out = POINTER(1), *x = POINTER(2), *mean = POINTER(3);
+    const int64_t rows = WHOLE(4), channels = WHOLE(5);
+    float *opened = POINTER(6);
+    double *sums = POINTER(7), *products = POINTER(8);
+    if (PyErr_Occurred()) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    norm_sums_of(gradient, out, x, mean, rows, channels, opened, sums, products);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+/* norm_gradient(gradient, out, x, rows, channels, factor, slope, constant, result) */
+static PyObject *norm_gradient(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("norm_gradient", count, 9)) return NULL;
+    const float *gradient = POINTER(0), *out = POINTER(1), *x = POINTER(2);
+    const int64_t rows = WHOLE(3), channels = WHOLE(4);
+    const float *factor = POINTER(5), *slope = POINTER(6), *constant = POINTER(7);
+    float *result = POINTER(8);
+    if (PyErr_Occurred()) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    norm_gradient_rows(gradient, out, x, rows, channels, factor, slope, constant, result);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+#if HAS_CONVOLUTION
+/* What both functions begin with: images, channels, height, width, filters, kernel, padding. */
+static Convolution convolution(PyObject *const *args) {
+    const int64_t padding = WHOLE(6);
+    return (Convolution){.images = WHOLE(0), .channels = WHOLE(1), .height = WHOLE(2) + 2 * padding,
+                         .width = WHOLE(3) + 2 * padding, .filters = WHOLE(4), .kernel = WHOLE(5), .padding = padding};
+}
+
+static int right_kernel(const Convolution *c) {
+    if (PyErr_Occurred()) return 0;
+    if ((c->kernel == 3 || c->kernel == 5) && c->height >= c->kernel && c->width >= c->kernel) return 1;
+    PyErr_Format(PyExc_ValueError, "the kernel must be 3 or 5 and no larger than the image, got %lld",
+                 (long long)c->kernel);
+    return 0;
+}
+
+/* convolve(images, channels, height, width, filters, kernel, padding, x, weight, bias, out) */
+static PyObject *convolve(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("convolve", count, 11)) return NULL;
+    const Convolution c = convolution(args);
+    const float *x = POINTER(7), *weight = POINTER(8), *bias = POINTER(9);
+    float *out = POINTER(10);
+    if (!right_kernel(&c)) return NULL;
+    const int block = c.filters <= 6 ? 6 : MOST_FILTERS;
+    const int64_t filters = (c.filters + block - 1) / block * block, taps = c.channels * c.kernel * c.kernel;
+    float *planes = calloc((size_t)(room(&c) + filters * (taps + 1) + block * filled(&c)), sizeof(float));
+    if (!planes) return PyErr_NoMemory();
+    float *packed = planes + room(&c), *biases = packed + filters * taps, *flat = biases + filters;
+    Py_BEGIN_ALLOW_THREADS
+    pack(&c, weight, bias, block, packed, biases);
+    convolve_images(&c, x, packed, biases, block, planes, flat, out);
+    Py_END_ALLOW_THREADS
+    free(planes);
+    Py_RETURN_NONE;
+}
+
+/* convolve_gradient(images, channels, height, width, filters, kernel, padding, x, gradient, result): by the weights. */
+static PyObject *convolve_gradient(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("convolve_gradient", count, 10)) return NULL;
+    const Convolution c = convolution(args);
+    const float *x = POINTER(7), *gradient = POINTER(8);
+    float *result = POINTER(9);
+    if (!right_kernel(&c)) return NULL;
+    const int64_t filters = (c.filters + FILTERS - 1) / FILTERS * FILTERS, taps = c.channels * c.kernel * c.kernel;
+    float *sums = calloc((size_t)(filters * taps * LANES + room(&c) + filters * filled(&c)), sizeof(float));
+    if (!sums) return PyErr_NoMemory();
+    float *planes = sums + filters * taps * LANES, *flat = planes + room(&c);
+    Py_BEGIN_ALLOW_THREADS
+    convolve_weight_gradient(&c, x, gradient, planes, flat, (Lanes *)sums, result);
+    Py_END_ALLOW_THREADS
+    free(sums);
+    Py_RETURN_NONE;
+}
+#endif
+
+#define FUNCTION(name, text) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, text}
+static PyMethodDef functions[] = {
+    FUNCTION(pool, "2x2 max pooling and ReLU."),
+    FUNCTION(pool_gradient, "Gradient of pool by its input."),
+#if HAS_CONVOLUTION
+    FUNCTION(convolve, "Convolution without stride, of few channels."),
+    FUNCTION(convolve_gradient, "Its gradient by the weights."),
+#endif
+    FUNCTION(moments, "Mean and sum of squared distances from it of each channel."),
+    FUNCTION(normalize, "Normalised rows, with another tensor added, after a ReLU."),
+    FUNCTION(norm_sums, "Sums over the rows that the gradient of normalize needs."),
+    FUNCTION(norm_gradient, "Gradient of normalize by its input."),
+    {NULL, NULL, 0, NULL},
+};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_layers", NULL, 0, functions, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__layers(void) { return PyModule_Create(&definition); }

@@ -1,0 +1,345 @@
+"""Layers that small networks spend their time in: pooling with ReLU, batch normalisation with ReLU, few channels.
+
+What stands between two convolutions takes a third of a small network's training on a CPU, most of it reading and
+writing the same numbers again for every operation; and convolutions of one or six channels leave most of a processor's
+vectors empty in the libraries. For float32 on a CPU the compiled module ``_layers`` does better. Without the module,
+which a C compiler builds when the package is installed, on a GPU and for other types, torch's operations compute the
+same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tailwise.parallel import in_parts
+
+try:
+    from tailwise.models import _layers
+except ImportError:
+    _layers = None  # type: ignore[assignment]
+
+PARALLEL_SIZE = 2**17
+"""Numbers from which on several threads share them; below, waking them takes longer than the work."""
+FLOAT_BYTES = 4
+
+
+class PoolReLU(nn.Module):
+    """2x2 max pooling, then ReLU: the two commute, and a quarter of the values remain for it. Same for any layout."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, channels, H // 2, W // 2) of (B, channels, H, W)."""
+        if _can_compile(images) and min(images.shape[2:]) > 1:
+            pooled: Tensor = _PoolReLU.apply(images)  # type: ignore[no-untyped-call]
+            return pooled
+        return _pool_relu(images)
+
+
+class FewChannelConv2d(nn.Conv2d):
+    """``torch.nn.Conv2d`` for square kernels of 3 or 5 without stride, over few channels: the first layers of a LeNet.
+
+    Images in the plain layout take the compiled path.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Literal[3, 5], padding: int = 0) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, padding=padding)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, out_channels, H', W') of (B, in_channels, H, W)."""
+        compiled = (
+            hasattr(_layers, "convolve")
+            and _can_compile(images)
+            and images.is_contiguous()
+            and images.shape[1] == self.in_channels
+            and min(images.shape[2:]) + 2 * self._pad >= self.kernel_size[0]
+            and self._pad < self.kernel_size[0]
+            and self.weight.dtype is torch.float32
+            and self.weight.is_cpu
+        )
+        if not compiled:
+            return super().forward(images)
+        assert self.bias is not None
+        convolved: Tensor = _Convolution.apply(images, self.weight, self.bias, self._pad)  # type: ignore[no-untyped-call]
+        return convolved
+
+    @property
+    def _pad(self) -> int:
+        assert isinstance(self.padding[0], int)
+        return self.padding[0]
+
+
+class NormReLU(nn.BatchNorm2d):
+    """Batch normalisation, an optional addition, then ReLU: ``relu(norm(images) + added)``.
+
+    It has the parameters, the buffers and the arguments of ``torch.nn.BatchNorm2d``. Channels-last images take the
+    compiled path in training.
+    """
+
+    def forward(self, images: Tensor, added: Tensor | None = None) -> Tensor:
+        """Of the shape of ``images`` (B, C, H, W)."""
+        compiled = (
+            self.training
+            and _can_compile(images)
+            and images.is_contiguous(memory_format=torch.channels_last)
+            and images.numel() > images.shape[1]  # torch refuses one value per channel
+            and (added is None or (_can_compile(added) and added.shape == images.shape))
+            and self.weight is not None
+            and self.weight.dtype is torch.float32
+            and self.weight.is_cpu
+            and self.track_running_stats
+            and self.momentum is not None
+        )
+        if not compiled:
+            return _relu_of_sum(super().forward(images), added)
+        result, mean, variance = _NormReLU.apply(images, added, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
+        normalized: Tensor = result
+        return normalized
+
+
+def _can_compile(images: Tensor) -> bool:
+    """Whether the module takes them: float32 (B, C, H, W) on the CPU, nothing that traces."""
+    return (
+        _layers is not None
+        and type(images) is Tensor
+        and images.dtype is torch.float32
+        and images.is_cpu
+        and images.dim() == 4
+        and images.numel() > 0
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+        and not torch._C._are_functorch_transforms_active()
+        and torch.autograd.forward_ad._current_level < 0
+    )
+
+
+def _pool_relu(images: Tensor) -> Tensor:
+    return F.relu(F.max_pool2d(images, 2))
+
+
+def _relu_of_sum(images: Tensor, added: Tensor | None) -> Tensor:
+    return F.relu(images if added is None else images + added, inplace=True)
+
+
+class _PoolReLU(torch.autograd.Function):
+    """By the compiled module; a gradient of the gradient is left to torch's operations."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        layout = _layout(images)
+        images = images.contiguous(memory_format=layout)
+        batch, channels, height, width = images.shape
+        pooled = torch.empty((batch, channels, height // 2, width // 2), memory_format=layout)
+        which = torch.empty(pooled.shape, dtype=torch.uint8, memory_format=layout)
+        _layers.pool(images.data_ptr(), *_sides(images, layout), pooled.data_ptr(), which.data_ptr())
+        ctx.save_for_backward(images, which)
+        return pooled
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> Tensor:
+        images, which = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _again(lambda: _pool_relu(images), [images], grad_output)[0]
+        layout = _layout(images)
+        gradient = torch.empty_like(images)
+        grad_output = grad_output.contiguous(memory_format=layout)
+        _layers.pool_gradient(grad_output.data_ptr(), which.data_ptr(), *_sides(images, layout), gradient.data_ptr())
+        return gradient
+
+
+class _Convolution(torch.autograd.Function):
+    """By the compiled module; the gradient by the images is a convolution itself, with the kernel turned around."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, padding: int) -> Tensor:
+        ctx.save_for_backward(images, weight, bias)
+        ctx.padding = padding
+        return _convolved(images, weight, bias, padding)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        images, weight, bias = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            inputs = [images, weight, bias]
+            return (*_again(lambda: F.conv2d(images, weight, bias, padding=ctx.padding), inputs, grad_output), None)
+        grad_output = grad_output.contiguous()
+        by_images = None
+        if ctx.needs_input_grad[0]:
+            turned = weight.flip(2, 3).transpose(0, 1).contiguous()
+            by_images = _convolved(grad_output, turned, None, weight.shape[2] - 1 - ctx.padding)
+        by_weight = None
+        if ctx.needs_input_grad[1]:
+
+            def differentiate(first: int, last: int) -> Tensor:
+                found = torch.empty_like(weight, memory_format=torch.contiguous_format)
+                sizes = _sizes(images, first, last, weight, ctx.padding)
+                _layers.convolve_gradient(*sizes, _image(images, first), _image(grad_output, first), found.data_ptr())
+                return found
+
+            first, *others = _in_parts(len(images), images[0].numel(), differentiate)
+            by_weight = sum(others, start=first)
+        return by_images, by_weight, grad_output.sum(dim=(0, 2, 3)), None
+
+
+def _convolved(images: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
+    weight = weight.contiguous()
+    lost = weight.shape[2] - 1 - 2 * padding
+    result = images.new_empty(len(images), len(weight), images.shape[2] - lost, images.shape[3] - lost)
+
+    def convolve(first: int, last: int) -> None:
+        constants = (weight.data_ptr(), 0 if bias is None else bias.data_ptr())
+        sizes = _sizes(images, first, last, weight, padding)
+        _layers.convolve(*sizes, _image(images, first), *constants, _image(result, first))
+
+    _in_parts(len(images), images[0].numel(), convolve)
+    return result
+
+
+def _sizes(images: Tensor, first: int, last: int, weight: Tensor, padding: int) -> tuple[int, ...]:
+    """Of a convolution of some of the images, as ``_layers.c`` counts them."""
+    return (last - first, *images.shape[1:], len(weight), weight.shape[2], padding)
+
+
+def _image(images: Tensor, first: int) -> int:
+    """Address of image ``first`` of contiguous images."""
+    return images.data_ptr() + FLOAT_BYTES * images.stride(0) * first
+
+
+class _NormReLU(torch.autograd.Function):
+    """By the compiled module, with mean and unbiased variance of the batch beside the result."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, images: Tensor, added: Tensor | None, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        if added is not None:
+            added = added.contiguous(memory_format=torch.channels_last)
+        channels = images.shape[1]
+        rows = images.numel() // channels
+
+        def moments(first: int, last: int) -> Tensor:
+            found = torch.empty(2, channels, dtype=torch.float64)
+            _layers.moments(_row(images, first), last - first, channels, *_rows_of(found))
+            return found
+
+        mean, squares = _combined(_in_parts(rows, channels, moments), rows)
+        inverse = (squares / rows + eps).rsqrt()
+        factor = weight * inverse
+        constants = torch.stack((factor, bias - mean * factor)).float()
+        result = torch.empty_like(images)
+
+        def normalize(first: int, last: int) -> None:
+            more = 0 if added is None else _row(added, first)
+            _layers.normalize(
+                _row(images, first), more, last - first, channels, *_rows_of(constants), _row(result, first)
+            )
+
+        _in_parts(rows, channels, normalize)
+        ctx.save_for_backward(images, added, weight, bias, result, mean, inverse)
+        ctx.eps = eps
+        variance = (squares / (rows - 1)).float()
+        mean = mean.float()
+        ctx.mark_non_differentiable(mean, variance)
+        return result, mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
+        images, added, weight, bias, result, mean, inverse = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _norm_again(ctx.eps, images, added, weight, bias, grad_output)
+        grad_output = grad_output.contiguous(memory_format=torch.channels_last)
+        channels = images.shape[1]
+        rows = images.numel() // channels
+        center = mean.float()
+        opened = None if added is None else torch.empty_like(added)
+
+        def sums(first: int, last: int) -> Tensor:
+            found = torch.empty(2, channels, dtype=torch.float64)
+            given = (_row(grad_output, first), _row(result, first), _row(images, first), center.data_ptr())
+            kept = 0 if opened is None else _row(opened, first)
+            _layers.norm_sums(*given, last - first, channels, kept, *_rows_of(found))
+            return found
+
+        total, product = torch.stack(_in_parts(rows, channels, sums)).sum(dim=0)
+        product += (center - mean) * total  # the distances were from the rounded mean
+        factor = weight * inverse
+        slope = -factor * inverse.square() * product / rows
+        constants = torch.stack((factor, slope, -factor * total / rows - slope * mean)).float()
+        gradient = torch.empty_like(images)
+
+        def differentiate(first: int, last: int) -> None:
+            given, out = (grad_output, _row(result, first)) if opened is None else (opened, 0)
+            _layers.norm_gradient(
+                *(_row(given, first), out, _row(images, first), last - first, channels),
+                *(*_rows_of(constants), _row(gradient, first)),
+            )
+
+        _in_parts(rows, channels, differentiate)
+        return gradient, opened, (product * inverse).float(), total.float(), None
+
+
+def _layout(images: Tensor) -> torch.memory_format:
+    """Channels-last only where it is not plain as well."""
+    if not images.is_contiguous() and images.is_contiguous(memory_format=torch.channels_last):
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def _sides(images: Tensor, layout: torch.memory_format) -> tuple[int, int, int, int]:
+    """Images, their height and width, and the numbers that lie together, as ``_layers.c`` counts them."""
+    batch, channels, height, width = images.shape
+    return (batch, height, width, channels) if layout is torch.channels_last else (batch * channels, height, width, 1)
+
+
+def _row(images: Tensor, first: int) -> int:
+    """Address of row ``first`` of channels-last images."""
+    return images.data_ptr() + FLOAT_BYTES * images.shape[1] * first
+
+
+def _rows_of(table: Tensor) -> list[int]:
+    """Addresses of the rows of a contiguous matrix."""
+    return [table.data_ptr() + table.element_size() * table.shape[1] * row for row in range(len(table))]
+
+
+def _in_parts(rows: int, size: int, part: Any) -> list[Any]:
+    """``part`` of all rows of ``size`` numbers, on several threads where that is worth it."""
+    return in_parts(rows, part) if rows * size >= PARALLEL_SIZE else [part(0, rows)]
+
+
+def _combined(parts: list[Tensor], rows: int) -> Tensor:
+    """Mean and sum of squared distances (2, C) of all rows, from those of equal parts but for one row."""
+    if len(parts) == 1:
+        return parts[0]
+    bounds = [rows * number // len(parts) for number in range(len(parts) + 1)]
+    sizes = torch.tensor(bounds, dtype=torch.float64).diff().unsqueeze(1)
+    means, squares = torch.stack(parts).unbind(dim=1)
+    mean = (sizes * means).sum(dim=0) / rows
+    return torch.stack((mean, (squares + sizes * (means - mean).square()).sum(dim=0)))
+
+
+def _norm_again(
+    eps: float, images: Tensor, added: Tensor | None, weight: Tensor, bias: Tensor, grad_output: Tensor
+) -> tuple[Tensor | None, ...]:
+    """The gradients with a graph of their own."""
+    inputs = [tensor for tensor in (images, added, weight, bias) if tensor is not None]
+
+    def forward() -> Tensor:
+        return _relu_of_sum(F.batch_norm(images, None, None, weight, bias, training=True, eps=eps), added)
+
+    by_images, *by_added, by_weight, by_bias = _again(forward, inputs, grad_output)
+    return by_images, by_added[0] if by_added else None, by_weight, by_bias, None
+
+
+def _again(forward: Any, inputs: list[Tensor], grad_output: Tensor) -> list[Tensor]:
+    wanted = [tensor for tensor in inputs if tensor.requires_grad]
+    found = iter(torch.autograd.grad(forward(), wanted, grad_output, create_graph=True))
+    return [next(found) if tensor.requires_grad else torch.zeros_like(tensor) for tensor in inputs]
