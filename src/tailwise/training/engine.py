@@ -81,12 +81,7 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
     directory.check(config, options.resume)
     if directory.finished:
         return directory.read_summary()
-    if options.threads is not None:
-        if options.threads > available_cores():
-            raise InputError(
-                f"--threads must be at most the {available_cores()} cores there are, got {options.threads}"
-            )
-        torch.set_num_threads(options.threads)
+    set_threads(options.threads)
     keep_freed_memory()
     fabric = _fabric(recipe, options.device)
     data = prepare(recipe.data, options.data_root)
@@ -96,6 +91,30 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
         directory.write_environment(fabric.device.type)
         run.fit(options.on_epoch)
         return run.finish(options.command)
+
+
+def set_threads(threads: int | None) -> None:
+    """Let torch take as many; None leaves the number as it is.
+
+    Raises:
+        InputError: there are fewer cores.
+    """
+    if threads is None:
+        return
+    if threads > available_cores():
+        raise InputError(f"--threads must be at most the {available_cores()} cores there are, got {threads}")
+    torch.set_num_threads(threads)
+
+
+def chosen_device(device: Device) -> Literal["cpu", "cuda"]:
+    """Where "auto" computes.
+
+    Raises:
+        InputError: CUDA was asked for where there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda was asked for, but torch sees no CUDA device; use --device cpu")
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def available_cores() -> int:
@@ -288,9 +307,7 @@ def _named(section: str) -> Iterator[None]:
 
 
 def _fabric(recipe: Recipe, device: Device) -> Fabric:
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda was asked for, but torch sees no CUDA device; use --device cpu")
-    accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    accelerator = chosen_device(device)
     if recipe.training.precision == "16-mixed" and accelerator == "cpu":
         raise InputError("training.precision 16-mixed needs a GPU; use bf16-mixed or 32-true")
     torch.backends.cudnn.benchmark = False

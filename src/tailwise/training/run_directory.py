@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 import time
 import zipfile
@@ -15,15 +14,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import torch
 import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors.torch import save
 from torch import Tensor
 
-import tailwise
 from tailwise.errors import InputError
+from tailwise.machine import describe_machine
 from tailwise.recipes.config import Recipe
 
 if sys.platform != "win32":
@@ -117,14 +115,7 @@ class RunDirectory:
         """What the numbers were made with; a resumed run keeps the record of each of its parts."""
         file = self.path / "environment.json"
         environment: dict[str, Any] = {
-            "tailwise": tailwise.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "platform": platform.platform(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine(),
+            **describe_machine(device),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         if file.exists():

@@ -1,0 +1,1 @@
+"""Measurements of the library's speed on the machine at hand, for ``tailwise bench``."""
