@@ -1,42 +1,53 @@
-"""Time of one run of gppe/mnist-3v5-50-1000: tailwise beside a plain loop, in turns, in one process.
+"""Time of one run of gppe/mnist-3v5-50-1000: tailwise beside a plain loop, in turns, in one run of this script.
 
 The plain loop is what the published code does, written afresh to be read: batches of 100, Adam, the two-class loss,
-and an evaluation of the whole test set after every epoch. It has the network, the data and the settings of the recipe.
+and an evaluation of the whole test set after every epoch. It has the data and the settings of the recipe, and the same
+network of torch's own layers.
 
     TAILWISE_DATA=... python benchmarks/gppe_mnist.py --repeats 3 --out benchmarks/results/gppe_mnist.json
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
-import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
+from side_by_side import parser, ratio, take_turns, write
 from sklearn.metrics import f1_score
+from torch import nn
 
 from tailwise.data.loader import prepare
-from tailwise.models.classifier import build_classifier
 from tailwise.recipes.catalog import load_recipe
 from tailwise.recipes.config import Recipe
 from tailwise.training.engine import RunOptions, train
 
 
-def plain_loop(recipe: Recipe, data_root: Path) -> float:
-    """Train as the published code does; returns the F1 of the last epoch."""
+def plain_network() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 2)),
+    )
+
+
+def plain_loop(turn: int, epochs: int, data_root: Path) -> dict[str, float]:
+    """Train as the published code does; F1 of the last epoch."""
+    began = time.perf_counter()
+    recipe = recipe_of(turn, epochs)
     data = prepare(recipe.data, data_root)
-    images, labels = (torch.from_numpy(a) for a in (data.train.arrays.inputs, data.train.arrays.targets))
-    test_images, test_labels = (torch.from_numpy(a) for a in (data.test.arrays.inputs, data.test.arrays.targets))
+    images, test_images = (
+        torch.from_numpy(part.arrays.inputs).permute(0, 3, 1, 2).float() / 255 for part in (data.train, data.test)
+    )
+    labels, test_labels = (torch.from_numpy(part.arrays.targets) for part in (data.train, data.test))
     torch.manual_seed(recipe.seed)
-    network = build_classifier(images, 2, "lenet", normalize=False)
+    network = plain_network()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, betas=(0.5, 0.999))
     f1 = 0.0
-    for _ in range(recipe.training.epochs):
+    for _ in range(epochs):
         network.train()
         for rows in torch.randperm(len(labels)).split(100):
             probability = network(images[rows]).softmax(dim=1).gather(1, labels[rows].unsqueeze(1)).squeeze(1)
@@ -51,49 +62,33 @@ def plain_loop(recipe: Recipe, data_root: Path) -> float:
         with torch.no_grad():
             predicted = torch.cat([network(batch).softmax(dim=1).argmax(dim=1) for batch in test_images.split(100)])
         f1 = float(f1_score(test_labels, predicted))
-    return f1
+    return {"seconds": time.perf_counter() - began, "f1": f1}
 
 
-def tailwise_run(recipe: Recipe, data_root: Path) -> float:
-    """Train with the library, run directory and all; returns the F1 of the last epoch."""
+def tailwise_run(turn: int, epochs: int, data_root: Path) -> dict[str, float]:
+    """Train with the library, run directory and all; F1 of the last epoch."""
+    began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        summary = train(recipe, Path(folder) / "run", RunOptions(data_root, device="cpu"))
-    return float(summary["metrics"]["test/f1"])
+        summary = train(recipe_of(turn, epochs), Path(folder) / "run", RunOptions(data_root, device="cpu"))
+    return {"seconds": time.perf_counter() - began, "f1": float(summary["metrics"]["test/f1"])}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+def recipe_of(seed: int, epochs: int) -> Recipe:
+    return load_recipe("gppe/mnist-3v5-50-1000").resolve("gppe", seed, [f"training.epochs={epochs}"])
+
+
+def main(given: list[str] | None = None) -> dict[str, Any]:
+    options = parser(__doc__, repeats=3)
+    options.add_argument("--epochs", type=int, default=100)
+    arguments = options.parse_args(given)
     data_root = Path(os.environ["TAILWISE_DATA"])
-    seconds: dict[str, list[float]] = {"plain loop": [], "tailwise": []}
-    f1: dict[str, list[float]] = {"plain loop": [], "tailwise": []}
-    for seed in range(arguments.repeats):
-        recipe = load_recipe("gppe/mnist-3v5-50-1000").resolve("gppe", seed, [f"training.epochs={arguments.epochs}"])
-        for name, run in (("plain loop", plain_loop), ("tailwise", tailwise_run)):
-            began = time.perf_counter()
-            f1[name].append(run(recipe, data_root))
-            seconds[name].append(time.perf_counter() - began)
-            print(f"{name:<12} seed {seed}: {seconds[name][-1]:6.1f} s, F1 {f1[name][-1]:.4f}", flush=True)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    result = {
-        "ratio": medians["tailwise"] / medians["plain loop"],
-        "median_seconds": medians,
-        "seconds": seconds,
-        "f1": f1,
-        "epochs": arguments.epochs,
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        },
-    }
-    print(f"tailwise / plain loop: {result['ratio']:.2f}")
-    if arguments.out:
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    contenders = {"plain loop": plain_loop, "tailwise": tailwise_run}
+    result = take_turns(contenders, arguments.repeats, arguments.threads, epochs=arguments.epochs, data_root=data_root)
+    taken = ratio(result, "seconds", "tailwise", "plain loop")
+    print(f"time of tailwise / plain loop: {taken:.2f}")
+    result = {"ratio": taken, "epochs": arguments.epochs, "repeats": arguments.repeats, "runs": result}
+    write(arguments.out, result)
+    return result
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def _peak_bytes(step: Callable[[], None], device: str) -> int:
         return int(torch.cuda.max_memory_allocated() - before)
     with _HeldBytes() as held:
         step()
-    return held.peak
+    return int(held.peak)
 
 
 class _HeldBytes(TorchDispatchMode):

@@ -19,7 +19,10 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; repeatable.", show_default=False),
 ]
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, help="CPU threads of a run; by default all.", show_default=False)
+    int | None,
+    typer.Option(
+        "--threads", min=1, help="CPU threads of a run; by default as many as it keeps busy.", show_default=False
+    ),
 ]
 
 

@@ -22,7 +22,7 @@ try:
 except ImportError:
     _layers = None  # type: ignore[assignment]
 
-PARALLEL_SIZE = 2**17
+PARALLEL_SIZE = 2**15
 """Numbers from which on several threads share them; below, waking them takes longer than the work."""
 FLOAT_BYTES = 4
 
@@ -140,7 +140,12 @@ class _PoolReLU(torch.autograd.Function):
         batch, channels, height, width = images.shape
         pooled = torch.empty((batch, channels, height // 2, width // 2), memory_format=layout)
         which = torch.empty(pooled.shape, dtype=torch.uint8, memory_format=layout)
-        _layers.pool(images.data_ptr(), *_sides(images, layout), pooled.data_ptr(), which.data_ptr())
+
+        def pool(first: int, last: int) -> None:
+            sides = _sides(images, layout, last - first)
+            _layers.pool(_image(images, first), *sides, _image(pooled, first), _image(which, first))
+
+        _in_parts(batch, images[0].numel(), pool)
         ctx.save_for_backward(images, which)
         return pooled
 
@@ -152,7 +157,13 @@ class _PoolReLU(torch.autograd.Function):
         layout = _layout(images)
         gradient = torch.empty_like(images)
         grad_output = grad_output.contiguous(memory_format=layout)
-        _layers.pool_gradient(grad_output.data_ptr(), which.data_ptr(), *_sides(images, layout), gradient.data_ptr())
+
+        def differentiate(first: int, last: int) -> None:
+            sides = _sides(images, layout, last - first)
+            given = (_image(grad_output, first), _image(which, first))
+            _layers.pool_gradient(*given, *sides, _image(gradient, first))
+
+        _in_parts(len(images), images[0].numel(), differentiate)
         return gradient
 
 
@@ -210,8 +221,8 @@ def _sizes(images: Tensor, first: int, last: int, weight: Tensor, padding: int) 
 
 
 def _image(images: Tensor, first: int) -> int:
-    """Address of image ``first`` of contiguous images."""
-    return images.data_ptr() + FLOAT_BYTES * images.stride(0) * first
+    """Address of image ``first`` of images that lie one after the other."""
+    return images.data_ptr() + images.element_size() * images[0].numel() * first
 
 
 class _NormReLU(torch.autograd.Function):
@@ -294,9 +305,9 @@ def _layout(images: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
-def _sides(images: Tensor, layout: torch.memory_format) -> tuple[int, int, int, int]:
-    """Images, their height and width, and the numbers that lie together, as ``_layers.c`` counts them."""
-    batch, channels, height, width = images.shape
+def _sides(images: Tensor, layout: torch.memory_format, batch: int) -> tuple[int, int, int, int]:
+    """Number of images, their height and width, and the numbers that lie together, as ``_layers.c`` counts them."""
+    _, channels, height, width = images.shape
     return (batch, height, width, channels) if layout is torch.channels_last else (batch * channels, height, width, 1)
 
 

@@ -23,12 +23,14 @@ from tailwise.errors import InputError
 from tailwise.losses import ClassificationLoss, build_loss, find_loss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import Classifier, build_classifier
+from tailwise.parallel import compiled_threads
 from tailwise.recipes.config import Recipe
 from tailwise.sampling import epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint
 from tailwise.training.memory import keep_freed_memory
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
+from tailwise.training.threads import useful_threads
 
 Device = Literal["auto", "cpu", "cuda"]
 EVALUATION_BATCH = 1000
@@ -48,7 +50,7 @@ class RunOptions:
 
     data_root: folder of data sets.
     device: "auto" takes CUDA where there is one.
-    threads: of the CPU; by default what torch takes.
+    threads: of the CPU; by default as many as torch takes.
     resume: go on with an interrupted run.
     command: what the user typed, for the record.
     on_epoch: called with each line of ``metrics.jsonl``.
@@ -66,8 +68,7 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
     """Train, test after the last epoch, and leave a run directory at ``out``.
 
     Deterministic from ``recipe.seed``: on a CPU with the same number of threads, interrupted and resumed anywhere, to
-    the bit. Sets torch's seed, its number of threads where asked for, and cuDNN's deterministic mode, and lets the
-    process keep the memory that it frees.
+    the bit. Sets torch's seed and cuDNN's deterministic mode, and lets the process keep the memory that it frees.
 
     Returns:
         What ``summary.json`` holds; that of the finished run where there is one and ``resume`` is on.
@@ -81,16 +82,32 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
     directory.check(config, options.resume)
     if directory.finished:
         return directory.read_summary()
-    set_threads(options.threads)
     keep_freed_memory()
+    with _threads_restored():
+        return _train(recipe, directory, config, options)
+
+
+def _train(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], options: RunOptions) -> dict[str, Any]:
+    set_threads(options.threads)
     fabric = _fabric(recipe, options.device)
     data = prepare(recipe.data, options.data_root)
     run = _Run(recipe, directory, fabric, data)
     samples = {name: chosen.indices for name, chosen in data.parts.items()}
-    with directory.opened(config, samples, data.fingerprint()):
+    with directory.opened(config, samples, data.fingerprint()), compiled_threads(torch.get_num_threads()):
         directory.write_environment(fabric.device.type)
+        shape = data.train.arrays.sample_shape
+        torch.set_num_threads(useful_threads(run.classifier, shape, recipe.training.batch_size))
         run.fit(options.on_epoch)
         return run.finish(options.command)
+
+
+@contextmanager
+def _threads_restored() -> Iterator[None]:
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def set_threads(threads: int | None) -> None:
@@ -174,7 +191,8 @@ class _Run:
             self.loss.weight = self.class_weights(epoch).to(self.fabric.device, torch.float32)
 
     @property
-    def _classifier(self) -> Classifier:
+    def classifier(self) -> Classifier:
+        """What is trained."""
         classifier = self.network.module
         assert isinstance(classifier, Classifier)
         return classifier
@@ -183,7 +201,7 @@ class _Run:
     def _parts(self) -> dict[str, Stateful]:
         """What a checkpoint holds; the precision has the scale of float16 gradients."""
         return {
-            "classifier": self._classifier,
+            "classifier": self.classifier,
             "loss": self.loss,
             "optimizer": self.optimizer.optimizer,
             "precision": self.fabric.strategy.precision,
@@ -263,7 +281,7 @@ class _Run:
             held_out, labels = self._predict(self.validation_batches)
             predictions |= {"validation_logits": held_out.numpy(), "validation_targets": labels.numpy()}
         self.directory.write_arrays("predictions.npz", **predictions)
-        self.directory.write_weights(self._classifier.state_dict())
+        self.directory.write_weights(self.classifier.state_dict())
         summary = {
             "recipe": self.recipe.recipe,
             "loss": self.recipe.method,
