@@ -72,6 +72,8 @@ class ClassificationLoss(nn.Module):
     _prepared: Prepared | None = None
     for_cosines: ClassVar[bool] = False
     """Whether the loss scales its logits, so that they are to be cosines."""
+    sums_samples: ClassVar[bool] = True
+    """Whether a batch's loss is the sum or mean of what each of its samples gives alone."""
 
     def __init__(self, class_counts: CountsLike | None = None, **options: Unpack[LossOptions]) -> None:
         super().__init__()
@@ -188,7 +190,8 @@ class ClassificationLoss(nn.Module):
         """
         fusable = can_fuse(logits, target)
         if not fusable:
-            _check_shapes(logits, target)
+            _check_logits(logits)
+            check_target(target, logits.shape)
             if logits.dtype in (torch.float16, torch.bfloat16):
                 logits = logits.float()
             if not target.is_floating_point():
@@ -231,36 +234,42 @@ class ClassificationLoss(nn.Module):
 
     def _reduced(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         """The loss of a batch of adjusted logits."""
-        if target.is_floating_point():
-            loss = self._of_soft_target(logits, target, weight)
-            share: Tensor | None = None
-        else:
-            loss, share = self._of_hard_target(logits, target, weight)
+        of_target = self._of_soft_target if target.is_floating_point() else self._of_hard_target
+        loss = of_target(logits, target, weight)
         if self.reduction == "none":
             return loss
-        if self.reduction == "sum":
-            return loss.sum()
-        divisor = max(len(loss), 1) if share is None else share.sum().clamp_min(torch.finfo(loss.dtype).tiny)
-        return loss.sum() / divisor
+        return loss.sum() if self.reduction == "sum" else loss.sum() / self.divisor(target, loss.dtype)
 
-    def _of_hard_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Loss of each sample of adjusted logits, and the weight it has in the mean."""
+    def divisor(self, target: Tensor, dtype: torch.dtype) -> Tensor:
+        """What the mean divides the sum of the samples' losses by, above 0."""
+        weight = None if self.weight is None else self.weight.to(target.device, dtype)
+        return self._shares(target, weight, dtype).sum().clamp_min(torch.finfo(dtype).tiny)
+
+    def _shares(self, target: Tensor, weight: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """(B,) what each sample counts in the mean: 1 or, of a hard target, its class's weight, and 0 where ignored."""
+        if target.is_floating_point():
+            return target.new_ones(len(target), dtype=dtype)
+        valid = target != self.ignore_index
+        share = valid.to(dtype)
+        return share if weight is None else share * weight[target.masked_fill(~valid, 0)]
+
+    def _of_hard_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """Loss of each sample of adjusted logits."""
         valid = target != self.ignore_index
         label = target.masked_fill(~valid, 0)
         log_prob = F.log_softmax(logits, dim=1)
         log_p = -F.nll_loss(log_prob, target, ignore_index=self.ignore_index, reduction="none")
         loss = self.target_term(log_p, label)
-        share = valid.to(loss.dtype)
         if weight is not None:
             loss = loss * weight[label]
-            share = share * weight[label]
+        share = self._shares(target, weight, loss.dtype)
         self.observe(log_p, label, share, share.sum())
         eps, num_classes = self.smoothing(label, log_prob.dtype), log_prob.shape[1]
         if isinstance(eps, Tensor) or eps > 0:
             other = self._other_terms(log_prob, weight)
             own = other.gather(1, label.unsqueeze(1)).squeeze(1)
             loss = (1 - eps + eps / num_classes) * loss + eps / num_classes * (other.sum(dim=1) - own)
-        return loss.masked_fill(~valid, 0.0), share
+        return loss.masked_fill(~valid, 0.0)
 
     def _of_soft_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         """Loss of each sample of adjusted logits: the loss of every class, mixed as the target mixes them."""
@@ -348,23 +357,32 @@ def _brief(setting: Any) -> str:
     return repr(setting)
 
 
-def _check_shapes(logits: Tensor, target: Tensor) -> None:
-    for name, given in (("logits", logits), ("target", target)):
-        if not isinstance(given, Tensor):
-            raise TypeError(f"{name} must be a tensor, got {type(given).__name__}; convert with torch.as_tensor")
+def require_tensor(name: str, given: object) -> None:
+    """Refuse what is no tensor."""
+    if not isinstance(given, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(given).__name__}; convert with torch.as_tensor")
+
+
+def _check_logits(logits: Tensor) -> None:
+    require_tensor("logits", logits)
     if logits.ndim != 2 or not logits.is_floating_point():
         raise ValueError(
             f"logits must be floating of shape (B, C), got {logits.dtype} of shape {tuple(logits.shape)}; "
             "flatten further dimensions into B"
         )
+
+
+def check_target(target: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse a target that does not fit logits of ``shape``."""
+    require_tensor("target", target)
     if target.is_floating_point():
-        if target.shape != logits.shape:
+        if target.shape != shape:
             raise ValueError(
-                f"class probabilities must have the shape of the logits, {tuple(logits.shape)}, "
+                f"class probabilities must have the shape of the logits, {tuple(shape)}, "
                 f"got {tuple(target.shape)}; class indices must be int64"
             )
-    elif target.ndim != 1 or len(target) != len(logits) or target.dtype == torch.bool:
+    elif target.ndim != 1 or len(target) != shape[0] or target.dtype == torch.bool:
         raise ValueError(
-            f"target must be class indices of shape ({len(logits)},), got {target.dtype} of shape "
+            f"target must be class indices of shape ({shape[0]},), got {target.dtype} of shape "
             f"{tuple(target.shape)}; give one-hot targets as floats"
         )

@@ -21,14 +21,13 @@ class MarginLoss(ClassificationLoss):
     def margins(self, logits: Tensor) -> Tensor:
         """d: (C,), by how much each class's own logit is lowered, in the dtype and on the device of ``logits``."""
 
-    def _of_hard_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _of_hard_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         valid = target != self.ignore_index
         label = target.masked_fill(~valid, 0)
         if self.label_smoothing > 0:
-            share = valid.to(logits.dtype) if weight is None else valid * weight[label]
             one_hot = F.one_hot(label, logits.shape[1]).to(logits.dtype)
             mixed = self._smoothed(one_hot) * valid.unsqueeze(1)
-            return self._of_mixture(logits, mixed, weight, share.sum()), share
+            return self._of_mixture(logits, mixed, weight, self._shares(target, weight, logits.dtype).sum())
         lowered = logits.scatter_add(1, label.unsqueeze(1), -self.margins(logits)[label].unsqueeze(1))
         return super()._of_hard_target(lowered, target, weight)
 

@@ -40,6 +40,7 @@ class RegionLoss(ClassificationLoss):
     """
 
     option_names: ClassVar[tuple[str, ...]] = ("weight", "ignore_index", "reduction")
+    sums_samples = False
 
     def __init__(self, **options: Unpack[SharedOptions]) -> None:
         super().__init__(**options)

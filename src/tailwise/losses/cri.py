@@ -69,13 +69,11 @@ class CRILoss(LDAMLoss):
         self.correction = correction
         self.threshold = in_range("threshold", threshold, above=0, below=1)
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss; see ``ClassificationLoss``."""
-        loss = super().forward(logits, target)
-        if self.weight is None or self.reduction != "mean" or not target.is_floating_point():
-            return loss
-        share = (target.to(loss.dtype) * self.weight.to(loss.dtype)).sum()
-        return loss * len(target) / share.clamp_min(torch.finfo(loss.dtype).tiny)
+    def _shares(self, target: Tensor, weight: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """See ``ClassificationLoss``; here a soft target counts by the weights of its classes."""
+        if weight is None or not target.is_floating_point():
+            return super()._shares(target, weight, dtype)
+        return (target.to(dtype) * weight).sum(dim=1)
 
     def row_formula(self) -> RowFormula | None:
         """See ``ClassificationLoss``."""
