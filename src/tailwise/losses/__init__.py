@@ -16,6 +16,7 @@ from tailwise.losses.gppe import GPPELoss
 from tailwise.losses.hybrid_focal import HybridFocalLoss
 from tailwise.losses.label_aware_smoothing import LabelAwareSmoothingLoss
 from tailwise.losses.ldam import LDAMLoss
+from tailwise.losses.linear import linear_loss
 from tailwise.losses.logit_adjusted import LogitAdjustedLoss
 from tailwise.losses.sgpl import SGPLLoss
 
@@ -43,4 +44,5 @@ __all__ = [
     "SGPLLoss",
     "build_loss",
     "find_loss",
+    "linear_loss",
 ]
