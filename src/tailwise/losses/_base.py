@@ -255,20 +255,31 @@ class ClassificationLoss(nn.Module):
 
     def _of_hard_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         """Loss of each sample of adjusted logits."""
-        valid = target != self.ignore_index
-        label = target.masked_fill(~valid, 0)
+        label = target.masked_fill(target == self.ignore_index, 0)
         log_prob = F.log_softmax(logits, dim=1)
         log_p = -F.nll_loss(log_prob, target, ignore_index=self.ignore_index, reduction="none")
-        loss = self.target_term(log_p, label)
-        if weight is not None:
-            loss = loss * weight[label]
-        share = self._shares(target, weight, loss.dtype)
+        share = self._shares(target, weight, log_p.dtype)
         self.observe(log_p, label, share, share.sum())
-        eps, num_classes = self.smoothing(label, log_prob.dtype), log_prob.shape[1]
-        if isinstance(eps, Tensor) or eps > 0:
-            other = self._other_terms(log_prob, weight)
-            own = other.gather(1, label.unsqueeze(1)).squeeze(1)
-            loss = (1 - eps + eps / num_classes) * loss + eps / num_classes * (other.sum(dim=1) - own)
+        eps = self.smoothing(label, log_p.dtype)
+        smoothed = isinstance(eps, Tensor) or eps > 0
+        other_sum = self._other_terms(log_prob, weight).sum(dim=1) if smoothed else None
+        return self.of_log_p(log_p, target, weight, other_sum, log_prob.shape[1])
+
+    def of_log_p(
+        self, log_p: Tensor, target: Tensor, weight: Tensor | None, other_sum: Tensor | None, num_classes: int
+    ) -> Tensor:
+        """Loss of each sample of class ``target`` whose class has log-probability ``log_p``; (B,) all.
+
+        ``other_sum`` is the sum over all classes of the terms that smoothing gives weight, None without smoothing.
+        """
+        valid = target != self.ignore_index
+        label = target.masked_fill(~valid, 0)
+        own_weight = 1.0 if weight is None else weight[label]
+        loss = self.target_term(log_p, label) * own_weight
+        if other_sum is not None:
+            eps = self.smoothing(label, log_p.dtype)
+            others = other_sum - self.other_term(log_p, label) * own_weight
+            loss = (1 - eps + eps / num_classes) * loss + eps / num_classes * others
         return loss.masked_fill(~valid, 0.0)
 
     def _of_soft_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:

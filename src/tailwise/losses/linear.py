@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tailwise.hyperparameters import whole_number
+from tailwise.hyperparameters import one_of, whole_number
 from tailwise.losses._base import ClassificationLoss, check_target, require_tensor
 from tailwise.losses._fused import keeps_graph
 
+if TYPE_CHECKING:
+    from tailwise.losses._rows_triton import TritonRows
+
 CHUNK_LOGITS = 2**23
 """Logits of a chunk by default: 32 MiB in float32, 83 samples of 100 000 classes."""
+
+
+Backend = Literal["chunked", "triton"]
 
 
 def linear_loss(
@@ -25,6 +31,7 @@ def linear_loss(
     loss: ClassificationLoss,
     bias: Tensor | None = None,
     chunk: int | None = None,
+    backend: Backend = "chunked",
 ) -> Tensor:
     """``loss(features @ weight.T + bias, target)``, of which only a chunk of the logits exists at a time.
 
@@ -42,14 +49,17 @@ def linear_loss(
         loss: any loss that is a sum or mean over the samples, with its options; GALA in evaluation mode alone.
         bias: (C,) of the classifier; default none.
         chunk: samples whose logits are computed at a time; by default as many as have 2^23 logits, at least one.
+        backend: what takes the loss of a chunk: "chunked", the loss itself; "triton", kernels on a GPU, for class
+            indices. Those have no smoothing but of cross entropy, balanced softmax, SGPL and their kin, and no GALA.
 
     Returns:
         What ``loss`` returns: a scalar, or (B,) with ``reduction="none"``.
 
     Raises:
         TypeError: an argument is of another kind.
+        ImportError: ``backend`` is "triton", which is not installed.
         ValueError: the shapes do not fit together, ``chunk`` is below 1, the loss is of a whole batch or gathers a
-            state from one, or the target wants a gradient.
+            state from one, the target wants a gradient, or the backend does not take the loss or the tensors.
         IndexError: a class index is not in 0 .. C-1 and not ``ignore_index``.
     """
     _require_sum_over_samples(loss)
@@ -61,7 +71,8 @@ def linear_loss(
     if not target.is_floating_point():
         target = target.long()
     rows = max(CHUNK_LOGITS // classes, 1) if chunk is None else whole_number("chunk", chunk, at_least=1)
-    chunks = _Chunks(loss, target, rows, features.device)
+    one_of("backend", backend, get_args(Backend))
+    chunks = _Chunks(loss, target, rows, features, classes, backend)
     wanted = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (features, weight, bias))
     if wanted:
         return _LinearLoss.apply(features, weight, bias, chunks)  # type: ignore[no-any-return, no-untyped-call]
@@ -76,15 +87,19 @@ class _Result(NamedTuple):
 class _Chunks:
     """The loss as it is now, in parts: what is changed of it before the backward pass does not count."""
 
-    def __init__(self, loss: ClassificationLoss, target: Tensor, rows: int, device: torch.device) -> None:
+    def __init__(
+        self, loss: ClassificationLoss, target: Tensor, rows: int, features: Tensor, classes: int, backend: Backend
+    ) -> None:
         self.loss = copy.deepcopy(loss)
         self.is_mean = loss.reduction == "mean"
         if self.is_mean:
             self.loss.reduction = "sum"
         self.target = target
         self.rows = rows
+        device = features.device
         autocast = torch.is_autocast_enabled(device.type)
         self.product_dtype = torch.get_autocast_dtype(device.type) if autocast else None
+        self.kernels = None if backend == "chunked" else _kernels(self.loss, target, features, classes)
 
     def run(
         self,
@@ -137,11 +152,10 @@ class _Chunks:
         """The loss of one chunk, whose gradients join the sums. In a method, so that its logits are gone on return."""
         rows = features[part]
         logits = F.linear(rows, weight, bias)
-        if all(of is None for of in sums):
-            return self.loss.forward(logits, self.target[part])
-        with torch.enable_grad():
-            value = self.loss.forward(logits.requires_grad_(), self.target[part])
-        (gradient,) = torch.autograd.grad(value, logits, None if received is None else received[part])
+        wanted = any(of is not None for of in sums)
+        value, gradient = self._loss(logits, self.target[part], None if received is None else received[part], wanted)
+        if gradient is None:
+            return value
         of_features, of_weight, of_bias = sums
         if of_features is not None:
             of_features[part] = gradient @ weight
@@ -151,7 +165,20 @@ class _Chunks:
             of_weight += gradient.T @ rows
         if of_bias is not None:
             of_bias += gradient.sum(dim=0, dtype=of_bias.dtype)
-        return value.detach()
+        return value
+
+    def _loss(
+        self, logits: Tensor, target: Tensor, received: Tensor | None, wanted: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """The loss of a chunk's logits, and its gradient if it is wanted."""
+        if self.kernels is not None:
+            return self.kernels(logits, target, received, wanted), logits if wanted else None
+        if not wanted:
+            return self.loss.forward(logits, target), None
+        with torch.enable_grad():
+            value = self.loss.forward(logits.requires_grad_(), target)
+        (gradient,) = torch.autograd.grad(value, logits, received)
+        return value.detach(), gradient
 
 
 class _LinearLoss(torch.autograd.Function):
@@ -178,6 +205,18 @@ class _LinearLoss(torch.autograd.Function):
         # Where the graph is kept, they are needed again; elsewhere a product would take their memory once more.
         multiply = torch.mul if keeps_graph() else Tensor.mul_
         return *(None if sums is None else multiply(sums, factor) for sums in ctx.saved_tensors), None
+
+
+def _kernels(loss: ClassificationLoss, target: Tensor, features: Tensor, classes: int) -> TritonRows:
+    try:
+        from tailwise.losses._rows_triton import INTERPRETED, TritonRows
+    except ImportError as error:
+        raise ImportError('backend "triton" needs triton, which is not installed; use backend "chunked"') from error
+    if target.is_floating_point():
+        raise ValueError('backend "triton" takes class indices, got class probabilities; use backend "chunked"')
+    if not features.is_cuda and not INTERPRETED:
+        raise ValueError(f'backend "triton" takes tensors on a GPU, got {features.device}; use backend "chunked"')
+    return TritonRows(loss, classes, features.device, torch.promote_types(features.dtype, torch.float32))
 
 
 def _require_sum_over_samples(loss: ClassificationLoss) -> None:
