@@ -1,0 +1,63 @@
+"""The benchmarks run, on the smallest of sizes, and their baselines compute what they are held against."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+SIZES = {
+    "gppe_mnist": ["--repeats", "1", "--epochs", "1"],
+    "cifar_resnet32": ["--repeats", "1", "--images", "8", "--workers", "0"],
+    "released_losses": ["--repeats", "1", "--batch", "6", "--classes", "4"],
+    "sampler": ["--repeats", "1", "--samples", "1000000"],
+    "augmentation": ["--repeats", "1"],
+    "linear_loss": ["--repeats", "1", "--batch", "1024", "--classes", "8192", "--features", "4"],
+}
+
+
+def script(name: str, *arguments: str, data_root: Path) -> str:
+    environment = {**os.environ, "TAILWISE_DATA": str(data_root)}
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_benchmark_is_run_here() -> None:
+    assert {path.stem for path in FOLDER.glob("*.py")} - {"side_by_side"} == SIZES.keys()
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_benchmark_prints_a_comparison_and_writes_it(name: str, tmp_path: Path, data_root: Path) -> None:
+    out = tmp_path / "result.json"
+    assert script(name, *SIZES[name], "--threads", "1", "--out", str(out), data_root=data_root)
+    written = json.loads(out.read_text())
+    assert written["machine"]["threads"] == 1
+    assert written["machine"]["torch"] == torch.__version__
+
+
+@pytest.fixture
+def released(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(FOLDER)
+    import released_losses
+
+    return released_losses
+
+
+def test_released_loops_compute_what_the_losses_compute(released: Any) -> None:
+    counts = torch.tensor([90, 40, 7, 3])
+    for name, (loop, loss) in released.contenders(4, counts).items():
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(3):
+            logits = torch.randn(9, 4, generator=generator)
+            target = torch.randint(4, (9,), generator=generator)
+            found, wanted = loop(logits, target), loss(logits, target)
+            torch.testing.assert_close(found, wanted, msg=lambda text, name=name: name + text)
