@@ -92,9 +92,9 @@ class PlainResNet32(nn.Module):
         return self.head(self.blocks(self.stem(x)).mean(dim=(2, 3)))
 
 
-def plain_loop(turn: int, images: int, workers: int) -> dict[str, float]:
+def plain_loop(turn: int, images: int, workers: int, device: str) -> dict[str, float]:
     torch.manual_seed(turn)
-    network = PlainResNet32()
+    network = PlainResNet32().to(device)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=2e-4)
     loader = DataLoader(
         PlainImages(arrays(images)), BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0
@@ -104,7 +104,7 @@ def plain_loop(turn: int, images: int, workers: int) -> dict[str, float]:
         began = time.perf_counter()
         for inputs, targets in loader:
             optimizer.zero_grad()
-            loss = F.cross_entropy(network(inputs), targets)
+            loss = F.cross_entropy(network(inputs.to(device)), targets.to(device))
             loss.backward()
             optimizer.step()
             loss.item()  # for the progress bar that such loops have
@@ -112,15 +112,17 @@ def plain_loop(turn: int, images: int, workers: int) -> dict[str, float]:
     return {"images_a_second": images / seconds}
 
 
-def tailwise_loop(turn: int, images: int, workers: int) -> dict[str, float]:
+def tailwise_loop(turn: int, images: int, workers: int, device: str) -> dict[str, float]:
     """The engine's step: its batches, augmentation, classifier, loss and optimiser."""
     keep_freed_memory()
     torch.manual_seed(turn)
     data = arrays(images)
-    batches = Batches(data, BATCH, torch.device("cpu"))
-    classifier = build_classifier(torch.from_numpy(data.inputs), CLASSES, "resnet32")
-    optimizer = build_optimizer(SGDConfig(lr=0.1, weight_decay=2e-4), classifier.parameters(), "cpu")
-    criterion = build_loss("ce")
+    batches = Batches(data, BATCH, torch.device(device))
+    classifier = build_classifier(torch.from_numpy(data.inputs), CLASSES, "resnet32").to(device)
+    if device == "cuda":
+        classifier.compile(mode="reduce-overhead", dynamic=False)
+    optimizer = build_optimizer(SGDConfig(lr=0.1, weight_decay=2e-4), classifier.parameters(), device)
+    criterion = build_loss("ce").to(device)
     seconds = 0.0
     for epoch in range(2):
         began = time.perf_counter()
@@ -129,6 +131,8 @@ def tailwise_loop(turn: int, images: int, workers: int) -> dict[str, float]:
             optimizer.zero_grad()
             criterion(classifier(inputs), targets).backward()
             optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
         seconds = time.perf_counter() - began
     return {"images_a_second": images / seconds}
 
@@ -137,14 +141,15 @@ def main(given: list[str] | None = None) -> dict[str, Any]:
     options = parser(__doc__, repeats=3)
     options.add_argument("--images", type=int, default=2560)
     options.add_argument("--workers", type=int, default=2, help="of the plain loop's DataLoader")
+    options.add_argument("--device", default="cpu")
     arguments = options.parse_args(given)
     contenders = {"plain loop": plain_loop, "tailwise": tailwise_loop}
-    sizes = {"images": arguments.images, "workers": arguments.workers}
+    sizes = {"images": arguments.images, "workers": arguments.workers, "device": arguments.device}
     runs = take_turns(contenders, arguments.repeats, arguments.threads, **sizes)
     faster = ratio(runs, "images_a_second", "tailwise", "plain loop")
     print(f"images a second of tailwise / plain loop: {faster:.2f}")
     result = {"ratio": faster, **sizes, "batch": BATCH, "repeats": arguments.repeats, "runs": runs}
-    write(arguments.out, result)
+    write(arguments.out, result, arguments.device)
     return result
 
 

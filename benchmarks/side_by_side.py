@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import statistics
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def write(out: Path | None, result: Mapping[str, Any], device: str = "cpu") -> N
 
 
 def _alone(run: Run, threads: int, arguments: dict[str, Any]) -> dict[str, float]:
+    # Not a multiprocessing.Pool: its processes may not start a DataLoader's workers.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1, torch.set_num_threads, (threads,)) as pool:
-        return pool.apply(run, kwds=arguments)
+    with ProcessPoolExecutor(1, context, torch.set_num_threads, (threads,)) as pool:
+        return pool.submit(run, **arguments).result()

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import torch
 
+from tailwise.recipes.catalog import load_recipe
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SIZES = {
     "gppe_mnist": ["--repeats", "1", "--epochs", "1"],
-    "cifar_resnet32": ["--repeats", "1", "--images", "8", "--workers", "0"],
+    "cifar_resnet32": ["--repeats", "1", "--images", "8", "--workers", "1"],
     "released_losses": ["--repeats", "1", "--batch", "6", "--classes", "4"],
     "sampler": ["--repeats", "1", "--samples", "1000000"],
     "augmentation": ["--repeats", "1"],
@@ -42,6 +44,16 @@ def test_benchmark_prints_a_comparison_and_writes_it(name: str, tmp_path: Path, 
     written = json.loads(out.read_text())
     assert written["machine"]["threads"] == 1
     assert written["machine"]["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize("file", sorted((FOLDER / "gpu").glob("*.yaml")), ids=lambda file: file.stem)
+def test_recipes_for_a_gpu_resolve(file: Path) -> None:
+    template = load_recipe(str(file))
+    assert template.rows == ["ce", "balanced_softmax", "gala", "cri+ppl", "gala+pn"]
+    for row in template.rows:
+        resolved = template.resolve(template.trained_for(row), 0, [])
+        assert resolved.training.epochs == 200
+        assert [step.name for step in resolved.data.augmentation] == ["crop", "flip", "autoaugment", "cutout"]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from recipe_trees import quick_recipe
 from small_data import write_small_data
 from tailwise.losses import _fused
 from tailwise.models import layers
@@ -61,3 +63,16 @@ def test_compiled_and_plain_paths_train_alike(
     assert losses[0] != losses[1]
     for name, value in plain_weights.items():
         torch.testing.assert_close(weights[name], value, atol=2e-3, rtol=2e-3, msg=lambda text, name=name: name + text)
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_torch_compile_trains_alike(tmp_path: Path) -> None:
+    finished = [
+        train(quick_recipe(), tmp_path / str(compiled), RunOptions(threads=1, device="cpu", compile=compiled))
+        for compiled in (False, True)
+    ]
+    plain, compiled = (load_file(tmp_path / str(compiled) / "weights.safetensors") for compiled in (False, True))
+    assert plain.keys() == compiled.keys()
+    for name, value in plain.items():
+        torch.testing.assert_close(compiled[name], value, atol=1e-4, rtol=1e-4)
+    assert finished[0]["metrics"]["test/accuracy"] == pytest.approx(finished[1]["metrics"]["test/accuracy"], abs=0.01)

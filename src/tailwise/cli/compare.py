@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tailwise.cli.options import DataRoot, Settings, Threads, parse_names, parse_seeds
+from tailwise.cli.options import Compiled, DataRoot, Settings, Threads, parse_names, parse_seeds
 
 EXAMPLE = "Example: tailwise compare digits/long-tailed-if20 --loss ce,gppe,sgpl --seeds 0-4"
 
@@ -32,6 +32,7 @@ def run(
     data_root: DataRoot = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
     threads: Threads = None,
+    compiled: Compiled = False,
 ) -> None:
     import torch
 
@@ -65,10 +66,11 @@ def run(
                 words += [word for setting in settings or () for word in ("--set", setting)]
                 words += ["--threads", str(threads_each), "--device", device]
                 words += ["--data-root", str(data_root)] if data_root else []
+                words += ["--compile"] if compiled else []
                 plan.setdefault(template.name, []).append(Job(recipe, folder, shlex.join(words)))
 
     everything = [job for recipe_jobs in plan.values() for job in recipe_jobs]
-    options = RunOptions(data_root, device, threads_each)
+    options = RunOptions(data_root, device, threads_each, compile=compiled)
     with epoch_progress(f"{len(everything)} runs", epochs_left(everything)) as on_epoch:
         failures = sweep(everything, options, processes, on_epoch)
 

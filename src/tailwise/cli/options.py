@@ -18,6 +18,9 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; repeatable.", show_default=False),
 ]
+Compiled = Annotated[
+    bool, typer.Option("--compile", help="Train through torch.compile; worth its minute in long runs on a GPU.")
+]
 Threads = Annotated[
     int | None,
     typer.Option(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tailwise.cli.options import DataRoot, Settings, Threads
+from tailwise.cli.options import Compiled, DataRoot, Settings, Threads
 
 EXAMPLE = "Example: tailwise train digits/long-tailed-if20 --loss gppe --set training.epochs=30"
 
@@ -29,6 +29,7 @@ def run(
     data_root: DataRoot = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
     threads: Threads = None,
+    compiled: Compiled = False,
 ) -> None:
     from tailwise.cli.display import console, epoch_progress, metrics_table
     from tailwise.recipes.catalog import load_recipe
@@ -40,7 +41,7 @@ def run(
     command = shlex.join(["tailwise", *sys.argv[1:]])
     epochs = epochs_left([Job(resolved, folder, command)])
     with epoch_progress(f"{resolved.recipe} {resolved.method}", epochs) as on_epoch:
-        options = RunOptions(data_root, device, threads, resume, command, on_epoch)
+        options = RunOptions(data_root, device, threads, resume, compiled, command, on_epoch)
         summary = train(resolved, folder, options)
     metrics = {name.removeprefix("test/"): value for name, value in summary["metrics"].items()}
     title = f"{resolved.recipe} · {resolved.method} · seed {resolved.seed} · last epoch, test set, percent"
