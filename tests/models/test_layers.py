@@ -191,6 +191,15 @@ def test_other_layouts_types_and_modes_go_by_torchs_operations() -> None:
         norm_of(4)(images(1, 4, 1, 1))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("training", [False, True])
+def test_traced_network_computes_what_it_is_given(training: bool) -> None:
+    network = nn.Sequential(FewChannelConv2d(2, 6, 3), PoolReLU(), NormReLU(6)).train(training)
+    given = images(3, 2, 8, 8, layout=torch.contiguous_format).detach()
+    traced: Any = torch.jit.trace(network, torch.zeros(3, 2, 8, 8), check_trace=False)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(traced(given), network(given))
+
+
 def test_without_the_module_torchs_operations_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "_layers", None)
     layer, plain = FewChannelConv2d(4, 2, 3), images(3, 4, 6, 6, layout=torch.contiguous_format)

@@ -155,6 +155,7 @@ def can_fuse(logits: Tensor, target: Tensor) -> bool:
         and target.dim() == 1
         and len(logits) == len(target)
         and not torch.compiler.is_compiling()
+        and torch._C._get_tracing_state() is None
         and not torch._C._are_functorch_transforms_active()
         and torch.autograd.forward_ad._current_level < 0
     )
