@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tailwise.data import loader
 from tailwise.data.arrays import Arrays
 from tailwise.data.augment.steps import Flip
 from tailwise.data.config import DataConfig
@@ -108,6 +109,17 @@ def test_draw_of_an_epoch_is_handed_out_in_its_order() -> None:
     handed = list(batches.shuffled(0, 3, lambda epoch: np.array([9, 9, 1, epoch, 0], dtype=np.int32)))
     assert torch.cat([inputs.flatten() for inputs, _ in handed]).tolist() == [9, 9, 1, 3, 0]
     assert torch.cat([targets for _, targets in handed]).tolist() == [0, 0, 1, 0, 0]
+
+
+def test_data_set_stays_where_it_fits_and_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.zeros((5, 100, 100, 1), dtype=np.uint8)
+    arrays = Arrays(images, np.arange(5) % 2, ("a", "b"))
+    assert Batches(arrays, 2, torch.device("cpu")).residence == "resident on cpu, 0.1 MB"
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (90_000, 200_000))
+    gpu = torch.device("cuda")
+    assert not loader._fits(images.nbytes, gpu)
+    assert loader._fits(45_000, gpu)
+    assert Batches(arrays, 2, gpu).residence == "in the host's memory, batches go to cuda, 0.1 MB"
 
 
 def npz_config(folder: Path, train: np.ndarray, test: np.ndarray, targets: np.ndarray) -> DataConfig:

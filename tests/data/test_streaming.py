@@ -44,6 +44,11 @@ def test_batches_are_the_same_for_any_number_of_workers(images: ImageList) -> No
         assert_same(list(StreamedSamples(images, CPU, workers).batches(order, 4, (0, 5))), alone)
 
 
+def test_source_of_the_batches_is_told(images: ImageList) -> None:
+    assert StreamedSamples(images, CPU, 2).residence == "streamed from 11 files by 2 workers"
+    assert StreamedSamples(images, CPU, 1).residence == "streamed from 11 files by 1 worker"
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_every_epoch_has_its_own_order_and_crops_whatever_was_read_before(images: ImageList, workers: int) -> None:
     def fresh() -> Batches:

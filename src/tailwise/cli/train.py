@@ -47,5 +47,6 @@ def run(
     title = f"{resolved.recipe} · {resolved.method} · seed {resolved.seed} · last epoch, test set, percent"
     console().print(title, style="bold", soft_wrap=True)
     console().print(metrics_table({summary["model"]: metrics}))
-    footer = f"{summary['num_parameters']:,} parameters, {summary['seconds']:.1f} s. Run directory: {folder}"
+    footer = f"{summary['num_parameters']:,} parameters, {summary['seconds']:.1f} s, data {summary['data']}. "
+    footer += f"Run directory: {folder}"
     console().print(footer, soft_wrap=True)

@@ -23,6 +23,9 @@ from tailwise.data.streaming import StreamedSamples
 from tailwise.errors import InputError
 from tailwise.sampling import Draw
 
+SHARE_OF_FREE_MEMORY = 0.5
+"""Of a GPU, that a data set may take; a larger one stays in the host's memory."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -111,6 +114,11 @@ class Batches:
     def __len__(self) -> int:
         return -(-self.count // self.batch_size)
 
+    @property
+    def residence(self) -> str:
+        """Where the samples come from in training: "resident on cuda, 38.1 MB", or streamed."""
+        return self.samples.residence
+
     def shuffled(self, seed: int, epoch: int, draw: Draw | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """The samples of ``epoch`` in random order: every one once, or those that ``draw`` names."""
         if draw is None:
@@ -127,18 +135,42 @@ class Batches:
 
 
 class ResidentSamples:
-    """A data set that stays on the device."""
+    """A data set that stays on the device, or, where it would take too much of a GPU's memory, in the host's."""
 
     def __init__(self, arrays: Arrays, device: torch.device) -> None:
-        self.inputs = torch.from_numpy(arrays.inputs).to(device)
-        self.targets = torch.from_numpy(arrays.targets).to(device)
+        self.device = device
+        self.bytes = arrays.inputs.nbytes
+        home = device if _fits(self.bytes, device) else torch.device("cpu")
+        self.inputs = torch.from_numpy(arrays.inputs).to(home)
+        self.targets = torch.from_numpy(arrays.targets).to(home)
+
+    @property
+    def residence(self) -> str:
+        """Where the samples are, for the record."""
+        home = self.inputs.device.type
+        where = (
+            f"resident on {home}"
+            if home == self.device.type
+            else f"in the host's memory, batches go to {self.device.type}"
+        )
+        return f"{where}, {self.bytes / 1e6:.1f} MB"
 
     def batches(
         self, order: Tensor, batch_size: int, entropy: tuple[int, ...] | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs and targets of the samples at ``order`` (M,); nothing in them is random."""
         for rows in torch.split(order.to(self.targets.device), batch_size):
-            yield self.inputs[rows], self.targets[rows]
+            yield self._on_device(self.inputs[rows]), self._on_device(self.targets[rows])
+
+    def _on_device(self, batch: Tensor) -> Tensor:
+        if batch.device.type == self.device.type:
+            return batch
+        return batch.pin_memory().to(self.device, non_blocking=True)
+
+
+def _fits(size: int, device: torch.device) -> bool:
+    """Whether so many bytes leave most of a GPU's free memory to the training; a CPU's holds them already."""
+    return device.type != "cuda" or size <= SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
 
 
 def _samples(arrays: Labelled, device: torch.device) -> ResidentSamples | StreamedSamples:

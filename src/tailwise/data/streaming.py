@@ -51,6 +51,12 @@ class StreamedSamples:
             generator=torch.Generator(),  # its own: a draw from the global one would shift what training draws
         )
 
+    @property
+    def residence(self) -> str:
+        """Where the samples come from, for the record."""
+        workers = self._loader.num_workers
+        return f"streamed from {len(self.targets)} files by {workers} worker{'s' if workers != 1 else ''}"
+
     def batches(
         self, order: Tensor, batch_size: int, entropy: tuple[int, ...] | None
     ) -> Iterator[tuple[Tensor, Tensor]]:

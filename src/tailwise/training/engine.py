@@ -96,7 +96,7 @@ def _train(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], opti
     run = _Run(recipe, directory, fabric, data, options)
     samples = {name: chosen.indices for name, chosen in data.parts.items()}
     with directory.opened(config, samples, data.fingerprint()), compiled_threads(torch.get_num_threads()):
-        directory.write_environment(fabric.device.type)
+        directory.write_environment(fabric.device.type, run.train_batches.residence)
         shape = data.train.arrays.sample_shape
         torch.set_num_threads(useful_threads(run.classifier, shape, recipe.training.batch_size))
         run.fit(options.on_epoch)
@@ -301,6 +301,7 @@ class _Run:
             "epochs": self.recipe.training.epochs,
             "class_counts": list(self.class_counts),
             "class_names": list(self.class_names),
+            "data": self.train_batches.residence,
             "metrics": self._test_metrics(logits, targets),
         }
         trained = sum(json.loads(line)["seconds"] for line in self.directory.metrics())

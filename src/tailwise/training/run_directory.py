@@ -111,11 +111,12 @@ class RunDirectory:
                 write_atomically(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
             yield
 
-    def write_environment(self, device: str) -> None:
-        """What the numbers were made with; a resumed run keeps the record of each of its parts."""
+    def write_environment(self, device: str, data: str) -> None:
+        """What the numbers were made with, and where the data were; a resumed run keeps the record of each part."""
         file = self.path / "environment.json"
         environment: dict[str, Any] = {
             **describe_machine(device),
+            "data": data,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         if file.exists():
