@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
 import torch
 
 Result = TypeVar("Result")
-_threads: int | None = None
-
-
-@contextmanager
-def compiled_threads(threads: int) -> Iterator[None]:
-    """Give the compiled loops as many threads; without this they take as many as torch.
-
-    Torch's own threads wait for work in a busy loop, and so keep others from the cores. Where its operations are too
-    small for several, it is faster to leave it one and to share out the compiled loops.
-    """
-    global _threads
-    before, _threads = _threads, threads
-    try:
-        yield
-    finally:
-        _threads = before
 
 
 def in_parts(size: int, part: Callable[[int, int], Result]) -> list[Result]:
-    """``part(first, last)`` of consecutive parts of ``size`` rows, one for each thread.
+    """``part(first, last)`` of consecutive parts of ``size`` rows, one for each thread that torch takes.
 
     ``part`` must let go of the interpreter where it works. The parts depend on the number of threads alone.
     """
-    threads = min(_threads or torch.get_num_threads(), size)
+    threads = min(torch.get_num_threads(), size)
     if threads <= 1:
         return [part(0, size)]
     bounds = [size * number // threads for number in range(threads + 1)]

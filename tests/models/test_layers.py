@@ -151,6 +151,24 @@ def test_threads_share_the_rows_of_a_norm(with_added: bool, monkeypatch: pytest.
     torch.testing.assert_close((shared, *gradients(shared, *inputs)), expected, atol=1e-5, rtol=1e-5)
 
 
+def test_parts_of_a_layer_cover_all_rows_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert layers._parts(10, 1) == [(0, 10)]
+    monkeypatch.setattr(layers, "SHARED", True)
+    monkeypatch.setattr(layers, "PARALLEL_SIZE", 0)
+    assert layers._parts(10, 1) == [(0, 3), (3, 3), (6, 4)]
+    assert layers._parts(2, 1) == [(0, 1), (1, 1)]
+
+
+@needs_module
+def test_module_refuses_what_it_cannot_take() -> None:
+    assert layers._layers is not None
+    with pytest.raises(TypeError, match="moments takes tuples of 5 numbers"):
+        layers._layers.moments((1, 2))
+    with pytest.raises(ValueError, match="the kernel must be 3 or 5"):
+        layers._layers.convolve((1, 1, 8, 8, 1, 4, 0, 0, 0, 0, 0))
+
+
 def test_parts_cover_all_rows_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     for size in (1, 2, 3, 10):

@@ -5,13 +5,15 @@
  * together: all channels where the layout is channels-last, 1 where every channel is an image of its own.
  *
  * `moments`, `normalize`, `norm_sums` and `norm_gradient` are batch normalisation, an optional addition and a ReLU, on
- * rows of C channels (channels-last). Several threads share the rows: the sums of the parts are put together between.
+ * rows of C channels (channels-last).
  *
  * `convolve` and `convolve_gradient` are convolutions without stride. A plane of the padded image is taken as one long
  * row: the sum over the kernel is then the same for 16 positions at a time, across the image's own rows, and what comes
  * out between two rows is dropped. Libraries that put channels into the lanes have 1 to 6 of 16 at work there.
  *
- * Pointers are numbers, 0 where there is none; the caller keeps the memory alive and of the right type and size.
+ * Every function takes the parts of its work, each a tuple of numbers, which several threads share; what is summed over
+ * rows comes as a sum of each part. Pointers are numbers, 0 where there is none; the caller keeps the memory alive and of
+ * the right type and size.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -408,164 +410,164 @@ static void convolve_weight_gradient(const Convolution *c, const float *x, const
 }
 #endif
 
-#define POINTER(index) ((void *)(uintptr_t)PyLong_AsUnsignedLongLong(args[index]))
-#define WHOLE(index) PyLong_AsLongLong(args[index])
+#define POINTER(index) ((void *)(uintptr_t)a[index])
 
-static int right_number(const char *name, Py_ssize_t count, Py_ssize_t wanted) {
-    if (count == wanted) return 1;
-    PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, got %zd", name, wanted, count);
-    return 0;
+enum { MOST_ARGUMENTS = 11 };
+typedef enum { DONE, NO_MEMORY, WRONG_KERNEL } Outcome;
+
+/* images, height and width, numbers that lie together; x, out, which */
+static Outcome run_pool(const int64_t *a) {
+    pool_images(POINTER(4), a[0], a[1], a[2], a[3], POINTER(5), POINTER(6));
+    return DONE;
 }
 
-/* pool(x, images, height, width, inner, out, which) */
-static PyObject *pool(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("pool", count, 7)) return NULL;
-    const float *x = POINTER(0);
-    const int64_t images = WHOLE(1), height = WHOLE(2), width = WHOLE(3), inner = WHOLE(4);
-    float *out = POINTER(5);
-    uint8_t *which = POINTER(6);
-    if (PyErr_Occurred()) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    pool_images(x, images, height, width, inner, out, which);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+/* images, height and width, numbers that lie together; gradient, which, result */
+static Outcome run_pool_gradient(const int64_t *a) {
+    pool_images_gradient(POINTER(4), POINTER(5), a[0], a[1], a[2], a[3], POINTER(6));
+    return DONE;
 }
 
-/* pool_gradient(gradient, which, images, height, width, inner, result) */
-static PyObject *pool_gradient(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("pool_gradient", count, 7)) return NULL;
-    const float *gradient = POINTER(0);
-    const uint8_t *which = POINTER(1);
-    const int64_t images = WHOLE(2), height = WHOLE(3), width = WHOLE(4), inner = WHOLE(5);
-    float *result = POINTER(6);
-    if (PyErr_Occurred()) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    pool_images_gradient(gradient, which, images, height, width, inner, result);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+/* rows, channels; x, mean, squares: of each channel, float64 */
+static Outcome run_moments(const int64_t *a) {
+    moments_of(POINTER(2), a[0], a[1], POINTER(3), POINTER(4));
+    return DONE;
 }
 
-/* moments(x, rows, channels, mean, squares): of each channel, float64. */
-static PyObject *moments(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("moments", count, 5)) return NULL;
-    const float *x = POINTER(0);
-    const int64_t rows = WHOLE(1), channels = WHOLE(2);
-    double *mean = POINTER(3), *squares = POINTER(4);
-    if (PyErr_Occurred()) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    moments_of(x, rows, channels, mean, squares);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+/* rows, channels; x, added, factor, constant, out */
+static Outcome run_normalize(const int64_t *a) {
+    normalize_rows(POINTER(2), POINTER(3), a[0], a[1], POINTER(4), POINTER(5), POINTER(6));
+    return DONE;
 }
 
-/* normalize(x, added, rows, channels, factor, constant, out) */
-static PyObject *normalize(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("normalize", count, 7)) return NULL;
-    const float *x = POINTER(0), *added = POINTER(1);
-    const int64_t rows = WHOLE(2), channels = WHOLE(3);
-    const float *factor = POINTER(4), *constant = POINTER(5);
-    float *out = POINTER(6);
-    if (PyErr_Occurred()) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    normalize_rows(x, added, rows, channels, factor, constant, out);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+/* rows, channels; gradient, out, x, mean, opened, sums, products: sums (C) float64 of g and g * (x - mean), g where the
+ * ReLU is open, which goes to `opened` too */
+static Outcome run_norm_sums(const int64_t *a) {
+    norm_sums_of(POINTER(2), POINTER(3), POINTER(4), POINTER(5), a[0], a[1], POINTER(6), POINTER(7), POINTER(8));
+    return DONE;
 }
 
-/* norm_sums(gradient, out, x, mean, rows, channels, opened, sums, products): sums (C) float64 of g and g * (x - mean),
- * g where the ReLU is open, which goes to `opened` too. */
-static PyObject *norm_sums(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("norm_sums", count, 9)) return NULL;
-    const float *gradient = POINTER(0), *out = POINTER(1), *x = POINTER(2), *mean = POINTER(3);
-    const int64_t rows = WHOLE(4), channels = WHOLE(5);
-    float *opened = POINTER(6);
-    double *sums = POINTER(7), *products = POINTER(8);
-    if (PyErr_Occurred()) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    norm_sums_of(gradient, out, x, mean, rows, channels, opened, sums, products);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
-}
-
-/* norm_gradient(gradient, out, x, rows, channels, factor, slope, constant, result) */
-static PyObject *norm_gradient(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("norm_gradient", count, 9)) return NULL;
-    const float *gradient = POINTER(0), *out = POINTER(1), *x = POINTER(2);
-    const int64_t rows = WHOLE(3), channels = WHOLE(4);
-    const float *factor = POINTER(5), *slope = POINTER(6), *constant = POINTER(7);
-    float *result = POINTER(8);
-    if (PyErr_Occurred()) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    norm_gradient_rows(gradient, out, x, rows, channels, factor, slope, constant, result);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+/* rows, channels; gradient, out, x, factor, slope, constant, result */
+static Outcome run_norm_gradient(const int64_t *a) {
+    norm_gradient_rows(POINTER(2), POINTER(3), POINTER(4), a[0], a[1], POINTER(5), POINTER(6), POINTER(7), POINTER(8));
+    return DONE;
 }
 
 #if HAS_CONVOLUTION
-/* What both functions begin with: images, channels, height, width, filters, kernel, padding. */
-static Convolution convolution(PyObject *const *args) {
-    const int64_t padding = WHOLE(6);
-    return (Convolution){.images = WHOLE(0), .channels = WHOLE(1), .height = WHOLE(2) + 2 * padding,
-                         .width = WHOLE(3) + 2 * padding, .filters = WHOLE(4), .kernel = WHOLE(5), .padding = padding};
+/* What both begin with: images, channels, height, width, filters, kernel, padding. */
+static Convolution convolution(const int64_t *a) {
+    return (Convolution){.images = a[0], .channels = a[1], .height = a[2] + 2 * a[6], .width = a[3] + 2 * a[6],
+                         .filters = a[4], .kernel = a[5], .padding = a[6]};
 }
 
 static int right_kernel(const Convolution *c) {
-    if (PyErr_Occurred()) return 0;
-    if ((c->kernel == 3 || c->kernel == 5) && c->height >= c->kernel && c->width >= c->kernel) return 1;
-    PyErr_Format(PyExc_ValueError, "the kernel must be 3 or 5 and no larger than the image, got %lld",
-                 (long long)c->kernel);
-    return 0;
+    return (c->kernel == 3 || c->kernel == 5) && c->height >= c->kernel && c->width >= c->kernel;
 }
 
-/* convolve(images, channels, height, width, filters, kernel, padding, x, weight, bias, out) */
-static PyObject *convolve(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("convolve", count, 11)) return NULL;
-    const Convolution c = convolution(args);
-    const float *x = POINTER(7), *weight = POINTER(8), *bias = POINTER(9);
-    float *out = POINTER(10);
-    if (!right_kernel(&c)) return NULL;
+/* ...; x, weight, bias, out */
+static Outcome run_convolve(const int64_t *a) {
+    const Convolution c = convolution(a);
+    if (!right_kernel(&c)) return WRONG_KERNEL;
     const int block = c.filters <= 6 ? 6 : MOST_FILTERS;
     const int64_t filters = (c.filters + block - 1) / block * block, taps = c.channels * c.kernel * c.kernel;
     float *planes = calloc((size_t)(room(&c) + filters * (taps + 1) + block * filled(&c)), sizeof(float));
-    if (!planes) return PyErr_NoMemory();
+    if (!planes) return NO_MEMORY;
     float *packed = planes + room(&c), *biases = packed + filters * taps, *flat = biases + filters;
-    Py_BEGIN_ALLOW_THREADS
-    pack(&c, weight, bias, block, packed, biases);
-    convolve_images(&c, x, packed, biases, block, planes, flat, out);
-    Py_END_ALLOW_THREADS
+    pack(&c, POINTER(8), POINTER(9), block, packed, biases);
+    convolve_images(&c, POINTER(7), packed, biases, block, planes, flat, POINTER(10));
     free(planes);
+    return DONE;
+}
+
+/* ...; x, gradient, result: by the weights */
+static Outcome run_convolve_gradient(const int64_t *a) {
+    const Convolution c = convolution(a);
+    if (!right_kernel(&c)) return WRONG_KERNEL;
+    const int64_t filters = (c.filters + FILTERS - 1) / FILTERS * FILTERS, taps = c.channels * c.kernel * c.kernel;
+    float *sums = calloc((size_t)(filters * taps * LANES + room(&c) + filters * filled(&c)), sizeof(float));
+    if (!sums) return NO_MEMORY;
+    float *planes = sums + filters * taps * LANES, *flat = planes + room(&c);
+    convolve_weight_gradient(&c, POINTER(7), POINTER(8), planes, flat, (Lanes *)sums, POINTER(9));
+    free(sums);
+    return DONE;
+}
+#endif
+
+/* Parts of a layer's work, which any thread may take. */
+typedef struct {
+    Outcome (*run)(const int64_t *);
+    int64_t (*arguments)[MOST_ARGUMENTS];
+    int parts, taken, outcome;
+} Work;
+
+static void take_parts(void *shared) {
+    Work *work = shared;
+    for (int part; (part = __atomic_fetch_add(&work->taken, 1, __ATOMIC_RELAXED)) < work->parts;) {
+        const int outcome = work->run(work->arguments[part]);
+        if (outcome != DONE) __atomic_store_n(&work->outcome, outcome, __ATOMIC_RELAXED);
+    }
+}
+
+/* GOMP_parallel of the OpenMP library that torch has loaded: its threads, which wait for work in a busy loop, would keep
+ * others from the cores. */
+static void (*in_parallel)(void (*)(void *), void *, unsigned, unsigned);
+
+/* threads_of(address): let the parts be shared out by the function at `address`, without it one thread takes all. */
+static PyObject *threads_of(PyObject *module, PyObject *address) {
+    (void)module;
+    in_parallel = (void (*)(void (*)(void *), void *, unsigned, unsigned))(uintptr_t)PyLong_AsUnsignedLongLong(address);
+    if (PyErr_Occurred()) return NULL;
     Py_RETURN_NONE;
 }
 
-/* convolve_gradient(images, channels, height, width, filters, kernel, padding, x, gradient, result): by the weights. */
-static PyObject *convolve_gradient(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("convolve_gradient", count, 10)) return NULL;
-    const Convolution c = convolution(args);
-    const float *x = POINTER(7), *gradient = POINTER(8);
-    float *result = POINTER(9);
-    if (!right_kernel(&c)) return NULL;
-    const int64_t filters = (c.filters + FILTERS - 1) / FILTERS * FILTERS, taps = c.channels * c.kernel * c.kernel;
-    float *sums = calloc((size_t)(filters * taps * LANES + room(&c) + filters * filled(&c)), sizeof(float));
-    if (!sums) return PyErr_NoMemory();
-    float *planes = sums + filters * taps * LANES, *flat = planes + room(&c);
+/* Every part is a tuple of `wanted` whole numbers or addresses. */
+static PyObject *call(const char *name, Outcome (*run)(const int64_t *), Py_ssize_t wanted, PyObject *const *parts,
+                      Py_ssize_t count) {
+    Work work = {.run = run, .parts = (int)count, .arguments = malloc((size_t)count * sizeof(*work.arguments))};
+    if (!work.arguments) return PyErr_NoMemory();
+    for (Py_ssize_t part = 0; part < count; part++) {
+        if (!PyTuple_Check(parts[part]) || PyTuple_GET_SIZE(parts[part]) != wanted)
+            PyErr_Format(PyExc_TypeError, "%s takes tuples of %zd numbers", name, wanted);
+        for (Py_ssize_t i = 0; i < wanted && !PyErr_Occurred(); i++)
+            work.arguments[part][i] = PyLong_AsLongLong(PyTuple_GET_ITEM(parts[part], i));
+        if (PyErr_Occurred()) {
+            free(work.arguments);
+            return NULL;
+        }
+    }
     Py_BEGIN_ALLOW_THREADS
-    convolve_weight_gradient(&c, x, gradient, planes, flat, (Lanes *)sums, result);
+    if (count > 1 && in_parallel)
+        in_parallel(take_parts, &work, (unsigned)count, 0);
+    else
+        take_parts(&work);
     Py_END_ALLOW_THREADS
-    free(sums);
+    free(work.arguments);
+    if (work.outcome == NO_MEMORY) return PyErr_NoMemory();
+    if (work.outcome == WRONG_KERNEL) {
+        PyErr_SetString(PyExc_ValueError, "the kernel must be 3 or 5 and no larger than the padded image");
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
+
+#define LAYER(name, wanted)                                                                   \
+    static PyObject *name(PyObject *module, PyObject *const *parts, Py_ssize_t count) {       \
+        (void)module;                                                                         \
+        return call(#name, run_##name, wanted, parts, count);                                 \
+    }
+LAYER(pool, 7)
+LAYER(pool_gradient, 7)
+LAYER(moments, 5)
+LAYER(normalize, 7)
+LAYER(norm_sums, 9)
+LAYER(norm_gradient, 9)
+#if HAS_CONVOLUTION
+LAYER(convolve, 11)
+LAYER(convolve_gradient, 10)
 #endif
 
 #define FUNCTION(name, text) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, text}
 static PyMethodDef functions[] = {
+    {"threads_of", threads_of, METH_O, "Share the parts out by the OpenMP function at an address."},
     FUNCTION(pool, "2x2 max pooling and ReLU."),
     FUNCTION(pool_gradient, "Gradient of pool by its input."),
 #if HAS_CONVOLUTION

@@ -9,19 +9,34 @@ same.
 
 from __future__ import annotations
 
+import ctypes
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tailwise.parallel import in_parts
-
 try:
     from tailwise.models import _layers
 except ImportError:
     _layers = None  # type: ignore[assignment]
 
+
+def _share_torchs_threads() -> bool:
+    """Let the module's parts be run by the threads of torch's own OpenMP, where it is one that can be asked for it."""
+    try:
+        function = ctypes.CDLL(None).GOMP_parallel
+    except (AttributeError, OSError, TypeError):
+        return False
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    if _layers is None or address is None:
+        return False
+    _layers.threads_of(address)
+    return True
+
+
+SHARED = _share_torchs_threads()
 PARALLEL_SIZE = 2**15
 """Numbers from which on several threads share them; below, waking them takes longer than the work."""
 FLOAT_BYTES = 4
@@ -141,12 +156,12 @@ class _PoolReLU(torch.autograd.Function):
         batch, channels, height, width = images.shape
         pooled = torch.empty((batch, channels, height // 2, width // 2), memory_format=layout)
         which = torch.empty(pooled.shape, dtype=torch.uint8, memory_format=layout)
-
-        def pool(first: int, last: int) -> None:
-            sides = _sides(images, layout, last - first)
-            _layers.pool(_image(images, first), *sides, _image(pooled, first), _image(which, first))
-
-        _in_parts(batch, images[0].numel(), pool)
+        _layers.pool(
+            *(
+                (*_sides(images, layout, rows), *_images(first, images, pooled, which))
+                for first, rows in _parts(batch, images[0].numel())
+            )
+        )
         ctx.save_for_backward(images, which)
         return pooled
 
@@ -158,13 +173,12 @@ class _PoolReLU(torch.autograd.Function):
         layout = _layout(images)
         gradient = torch.empty_like(images)
         grad_output = grad_output.contiguous(memory_format=layout)
-
-        def differentiate(first: int, last: int) -> None:
-            sides = _sides(images, layout, last - first)
-            given = (_image(grad_output, first), _image(which, first))
-            _layers.pool_gradient(*given, *sides, _image(gradient, first))
-
-        _in_parts(len(images), images[0].numel(), differentiate)
+        _layers.pool_gradient(
+            *(
+                (*_sides(images, layout, rows), *_images(first, grad_output, which, gradient))
+                for first, rows in _parts(len(images), images[0].numel())
+            )
+        )
         return gradient
 
 
@@ -190,15 +204,19 @@ class _Convolution(torch.autograd.Function):
             by_images = _convolved(grad_output, turned, None, weight.shape[2] - 1 - ctx.padding)
         by_weight = None
         if ctx.needs_input_grad[1]:
-
-            def differentiate(first: int, last: int) -> Tensor:
-                found = torch.empty_like(weight, memory_format=torch.contiguous_format)
-                sizes = _sizes(images, first, last, weight, ctx.padding)
-                _layers.convolve_gradient(*sizes, _image(images, first), _image(grad_output, first), found.data_ptr())
-                return found
-
-            first, *others = _in_parts(len(images), images[0].numel(), differentiate)
-            by_weight = sum(others, start=first)
+            parts = _parts(len(images), images[0].numel())
+            sums = weight.new_empty(len(parts), *weight.shape)
+            _layers.convolve_gradient(
+                *(
+                    (
+                        *_sizes(images, rows, weight, ctx.padding),
+                        *_images(first, images, grad_output),
+                        of_part.data_ptr(),
+                    )
+                    for (first, rows), of_part in zip(parts, sums, strict=True)
+                )
+            )
+            by_weight = sums.sum(dim=0)
         return by_images, by_weight, grad_output.sum(dim=(0, 2, 3)), None
 
 
@@ -206,24 +224,24 @@ def _convolved(images: Tensor, weight: Tensor, bias: Tensor | None, padding: int
     weight = weight.contiguous()
     lost = weight.shape[2] - 1 - 2 * padding
     result = images.new_empty(len(images), len(weight), images.shape[2] - lost, images.shape[3] - lost)
-
-    def convolve(first: int, last: int) -> None:
-        constants = (weight.data_ptr(), 0 if bias is None else bias.data_ptr())
-        sizes = _sizes(images, first, last, weight, padding)
-        _layers.convolve(*sizes, _image(images, first), *constants, _image(result, first))
-
-    _in_parts(len(images), images[0].numel(), convolve)
+    constants = (weight.data_ptr(), 0 if bias is None else bias.data_ptr())
+    _layers.convolve(
+        *(
+            (*_sizes(images, rows, weight, padding), *_images(first, images), *constants, *_images(first, result))
+            for first, rows in _parts(len(images), images[0].numel())
+        )
+    )
     return result
 
 
-def _sizes(images: Tensor, first: int, last: int, weight: Tensor, padding: int) -> tuple[int, ...]:
-    """Of a convolution of some of the images, as ``_layers.c`` counts them."""
-    return (last - first, *images.shape[1:], len(weight), weight.shape[2], padding)
+def _sizes(images: Tensor, number: int, weight: Tensor, padding: int) -> tuple[int, ...]:
+    """Of a convolution of so many of the images, as ``_layers.c`` counts them."""
+    return (number, *images.shape[1:], len(weight), weight.shape[2], padding)
 
 
-def _image(images: Tensor, first: int) -> int:
-    """Address of image ``first`` of images that lie one after the other."""
-    return images.data_ptr() + images.element_size() * images[0].numel() * first
+def _images(first: int, *tensors: Tensor) -> list[int]:
+    """Addresses of image ``first`` in tensors of images that lie one after the other."""
+    return [tensor.data_ptr() + tensor.element_size() * tensor[0].numel() * first for tensor in tensors]
 
 
 class _NormReLU(torch.autograd.Function):
@@ -237,25 +255,25 @@ class _NormReLU(torch.autograd.Function):
             added = added.contiguous(memory_format=torch.channels_last)
         channels = images.shape[1]
         rows = images.numel() // channels
-
-        def moments(first: int, last: int) -> Tensor:
-            found = torch.empty(2, channels, dtype=torch.float64)
-            _layers.moments(_row(images, first), last - first, channels, *_rows_of(found))
-            return found
-
-        mean, squares = _combined(_in_parts(rows, channels, moments), rows)
+        parts = _parts(rows, channels)
+        found = torch.empty(len(parts), 2, channels, dtype=torch.float64)
+        _layers.moments(
+            *(
+                (size, channels, *_rows(first, images), *_rows_of(of_part))
+                for (first, size), of_part in zip(parts, found, strict=True)
+            )
+        )
+        mean, squares = _combined(found, [size for _, size in parts])
         inverse = (squares / rows + eps).rsqrt()
         factor = weight * inverse
         constants = torch.stack((factor, bias - mean * factor)).float()
         result = torch.empty_like(images)
-
-        def normalize(first: int, last: int) -> None:
-            more = 0 if added is None else _row(added, first)
-            _layers.normalize(
-                _row(images, first), more, last - first, channels, *_rows_of(constants), _row(result, first)
+        _layers.normalize(
+            *(
+                (size, channels, *_rows(first, images, added), *_rows_of(constants), *_rows(first, result))
+                for first, size in parts
             )
-
-        _in_parts(rows, channels, normalize)
+        )
         ctx.save_for_backward(images, added, weight, bias, result, mean, inverse)
         ctx.eps = eps
         variance = (squares / (rows - 1)).float()
@@ -273,29 +291,30 @@ class _NormReLU(torch.autograd.Function):
         rows = images.numel() // channels
         center = mean.float()
         opened = None if added is None else torch.empty_like(added)
-
-        def sums(first: int, last: int) -> Tensor:
-            found = torch.empty(2, channels, dtype=torch.float64)
-            given = (_row(grad_output, first), _row(result, first), _row(images, first), center.data_ptr())
-            kept = 0 if opened is None else _row(opened, first)
-            _layers.norm_sums(*given, last - first, channels, kept, *_rows_of(found))
-            return found
-
-        total, product = torch.stack(_in_parts(rows, channels, sums)).sum(dim=0)
+        parts = _parts(rows, channels)
+        sums = torch.empty(len(parts), 2, channels, dtype=torch.float64)
+        _layers.norm_sums(
+            *(
+                (
+                    *(size, channels, *_rows(first, grad_output, result, images), center.data_ptr()),
+                    *(*_rows(first, opened), *_rows_of(of_part)),
+                )
+                for (first, size), of_part in zip(parts, sums, strict=True)
+            )
+        )
+        total, product = sums.sum(dim=0)
         product += (center - mean) * total  # the distances were from the rounded mean
         factor = weight * inverse
         slope = -factor * inverse.square() * product / rows
         constants = torch.stack((factor, slope, -factor * total / rows - slope * mean)).float()
         gradient = torch.empty_like(images)
-
-        def differentiate(first: int, last: int) -> None:
-            given, out = (grad_output, _row(result, first)) if opened is None else (opened, 0)
-            _layers.norm_gradient(
-                *(_row(given, first), out, _row(images, first), last - first, channels),
-                *(*_rows_of(constants), _row(gradient, first)),
+        given = (grad_output, result, images) if opened is None else (opened, None, images)
+        _layers.norm_gradient(
+            *(
+                (size, channels, *_rows(first, *given), *_rows_of(constants), *_rows(first, gradient))
+                for first, size in parts
             )
-
-        _in_parts(rows, channels, differentiate)
+        )
         return gradient, opened, (product * inverse).float(), total.float(), None
 
 
@@ -312,9 +331,9 @@ def _sides(images: Tensor, layout: torch.memory_format, batch: int) -> tuple[int
     return (batch, height, width, channels) if layout is torch.channels_last else (batch * channels, height, width, 1)
 
 
-def _row(images: Tensor, first: int) -> int:
-    """Address of row ``first`` of channels-last images."""
-    return images.data_ptr() + FLOAT_BYTES * images.shape[1] * first
+def _rows(first: int, *tensors: Tensor | None) -> list[int]:
+    """Addresses of row ``first`` in channels-last images, 0 for None."""
+    return [0 if of is None else of.data_ptr() + FLOAT_BYTES * of.shape[1] * first for of in tensors]
 
 
 def _rows_of(table: Tensor) -> list[int]:
@@ -322,20 +341,21 @@ def _rows_of(table: Tensor) -> list[int]:
     return [table.data_ptr() + table.element_size() * table.shape[1] * row for row in range(len(table))]
 
 
-def _in_parts(rows: int, size: int, part: Any) -> list[Any]:
-    """``part`` of all rows of ``size`` numbers, on several threads where that is worth it."""
-    return in_parts(rows, part) if rows * size >= PARALLEL_SIZE else [part(0, rows)]
+def _parts(rows: int, size: int) -> list[tuple[int, int]]:
+    """First row and number of rows of what each thread takes of rows of ``size`` numbers; they depend on its count."""
+    threads = min(torch.get_num_threads(), rows) if SHARED and rows * size >= PARALLEL_SIZE else 1
+    bounds = [rows * number // threads for number in range(threads + 1)]
+    return [(first, last - first) for first, last in pairwise(bounds)]
 
 
-def _combined(parts: list[Tensor], rows: int) -> Tensor:
-    """Mean and sum of squared distances (2, C) of all rows, from those of equal parts but for one row."""
-    if len(parts) == 1:
-        return parts[0]
-    bounds = [rows * number // len(parts) for number in range(len(parts) + 1)]
-    sizes = torch.tensor(bounds, dtype=torch.float64).diff().unsqueeze(1)
-    means, squares = torch.stack(parts).unbind(dim=1)
-    mean = (sizes * means).sum(dim=0) / rows
-    return torch.stack((mean, (squares + sizes * (means - mean).square()).sum(dim=0)))
+def _combined(found: Tensor, sizes: list[int]) -> Tensor:
+    """Mean and sum of squared distances (2, C) of all rows, from those (P, 2, C) of parts."""
+    if len(sizes) == 1:
+        return found[0]
+    weight = torch.tensor(sizes, dtype=torch.float64).unsqueeze(1)
+    means, squares = found.unbind(dim=1)
+    mean = (weight * means).sum(dim=0) / weight.sum()
+    return torch.stack((mean, (squares + weight * (means - mean).square()).sum(dim=0)))
 
 
 def _norm_again(

@@ -23,14 +23,12 @@ from tailwise.errors import InputError
 from tailwise.losses import ClassificationLoss, build_loss, find_loss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import Classifier, build_classifier
-from tailwise.parallel import compiled_threads
 from tailwise.recipes.config import Recipe
 from tailwise.sampling import epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint
 from tailwise.training.memory import keep_freed_memory
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
-from tailwise.training.threads import useful_threads
 
 Device = Literal["auto", "cpu", "cuda"]
 EVALUATION_BATCH = 1000
@@ -95,10 +93,8 @@ def _train(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], opti
     data = prepare(recipe.data, options.data_root)
     run = _Run(recipe, directory, fabric, data, options)
     samples = {name: chosen.indices for name, chosen in data.parts.items()}
-    with directory.opened(config, samples, data.fingerprint()), compiled_threads(torch.get_num_threads()):
+    with directory.opened(config, samples, data.fingerprint()):
         directory.write_environment(fabric.device.type, run.train_batches.residence)
-        shape = data.train.arrays.sample_shape
-        torch.set_num_threads(useful_threads(run.classifier, shape, recipe.training.batch_size))
         run.fit(options.on_epoch)
         return run.finish(options.command)
 
