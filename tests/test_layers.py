@@ -24,7 +24,7 @@ LIBRARY = (
     "posthoc",
     "metrics",
     "heads",
-    "parallel",
+    "compiled",
 )
 THIRD_PARTY = {"torch", "numpy", "typing_extensions"}
 

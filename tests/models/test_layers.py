@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tailwise import parallel
+from tailwise import compiled
 from tailwise.models import layers
 from tailwise.models.layers import FewChannelConv2d, NormReLU, PoolReLU
 
@@ -172,7 +172,7 @@ def test_module_refuses_what_it_cannot_take() -> None:
 def test_parts_cover_all_rows_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     for size in (1, 2, 3, 10):
-        parts = parallel.in_parts(size, lambda first, last: list(range(first, last)))
+        parts = compiled.in_parts(size, lambda first, last: list(range(first, last)))
         assert len(parts) == min(size, 3)
         assert list(chain.from_iterable(parts)) == list(range(size))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tailwise.parallel import in_parts
+from tailwise.compiled import in_parts, nothing_traces
 
 try:
     from tailwise.losses import _rows
@@ -29,8 +29,6 @@ PARALLEL_SIZE = 2**18
 """Logits from which on several threads share the rows; below, waking them takes longer than the work."""
 TINY = torch.finfo(torch.float32).tiny
 Arguments = tuple[float, ...]
-
-
 keeps_graph = torch._C._autograd._get_current_graph_task_keep_graph
 
 
@@ -154,10 +152,7 @@ def can_fuse(logits: Tensor, target: Tensor) -> bool:
         and logits.dim() == 2
         and target.dim() == 1
         and len(logits) == len(target)
-        and not torch.compiler.is_compiling()
-        and torch._C._get_tracing_state() is None
-        and not torch._C._are_functorch_transforms_active()
-        and torch.autograd.forward_ad._current_level < 0
+        and nothing_traces()
     )
 
 
@@ -254,9 +249,9 @@ def _in_parts(
     divisor = _rows.shares(target, size, classes, loss.ignore_index, prepared.weight)
     unit = 1 / max(divisor, TINY) if loss.reduction == "mean" else 1.0
 
-    def part(first: int, last: int) -> float:
+    def part(first: int, end: int) -> float:
         return _rows.rows(
-            *(logits + 4 * classes * first, target + 8 * first, last - first, classes),
+            *(logits + 4 * classes * first, target + 8 * first, end - first, classes),
             *(*prepared.own, *prepared.others),
             *(unit, gradient + 4 * classes * first, classes, losses and losses + 4 * first, *NO_STATE),
         )

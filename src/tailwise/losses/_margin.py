@@ -11,6 +11,11 @@ from torch import Tensor
 from tailwise.losses._base import ClassificationLoss
 
 
+def lowered(logits: Tensor, label: Tensor, margins: Tensor) -> Tensor:
+    """Logits (B, C) of which each sample's own is less by the margin of its class."""
+    return logits.scatter_add(1, label.unsqueeze(1), -margins[label].unsqueeze(1))
+
+
 class MarginLoss(ClassificationLoss):
     """A loss of ``log p_y`` where p = softmax(z - d_y * onehot_y): each label has its own softmax.
 
@@ -28,8 +33,7 @@ class MarginLoss(ClassificationLoss):
             one_hot = F.one_hot(label, logits.shape[1]).to(logits.dtype)
             mixed = self._smoothed(one_hot) * valid.unsqueeze(1)
             return self._of_mixture(logits, mixed, weight, self._shares(target, weight, logits.dtype).sum())
-        lowered = logits.scatter_add(1, label.unsqueeze(1), -self.margins(logits)[label].unsqueeze(1))
-        return super()._of_hard_target(lowered, target, weight)
+        return super()._of_hard_target(lowered(logits, label, self.margins(logits)), target, weight)
 
     def _of_soft_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         return self._of_mixture(logits, self._smoothed(target), weight, None)

@@ -26,23 +26,9 @@
 #include <xmmintrin.h>
 #endif
 
-/* One version for AVX-512, one for AVX2 and one for any processor, chosen when the library is loaded. */
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__x86_64__) && defined(__gnu_linux__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-#if defined(_MSC_VER)
-#define INLINE static __forceinline
-#define SIMD(clauses)
-#else
-#define INLINE static inline __attribute__((always_inline))
-#define PRAGMA(text) _Pragma(#text)
-#define SIMD(clauses) PRAGMA(omp simd clauses)
-#endif
+#include "../_compiled.h"
 
 enum { BLOCK = 1024 }; /* terms that are summed in float32 before they join a sum in float64 */
-enum { LANES = 16 };   /* rows of x are filled up to a multiple of it, so that no exponential is left for slow code */
 #define EPSILON 1.1920928955078125e-07
 
 /* The numbers are those of tailwise.losses._fused. */

@@ -14,7 +14,7 @@ from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, one_of, whole_number
 from tailwise.losses._base import LossOptions, Variant, summed_over_ranks
 from tailwise.losses._fused import RowFormula, State, Term
-from tailwise.losses._margin import MarginLoss
+from tailwise.losses._margin import MarginLoss, lowered
 from tailwise.losses._registry import register_loss
 
 
@@ -120,9 +120,7 @@ class GALALoss(MarginLoss):
         assert margin is not None
         adjusted = logits + offset
         if self.variant == "published":
-            valid = target != self.ignore_index
-            label = target.masked_fill(~valid, 0)
-            adjusted = adjusted.scatter_add(1, label.unsqueeze(1), -margin[label].unsqueeze(1))
+            adjusted = lowered(adjusted, target.masked_fill(target == self.ignore_index, 0), margin)
         weight = None if self.weight is None else self.weight.to(adjusted)
         return F.cross_entropy(adjusted, target, weight, ignore_index=self.ignore_index, reduction=self.reduction)
 

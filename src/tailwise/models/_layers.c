@@ -21,21 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One version for AVX-512, one for AVX2 and one for any processor, chosen when the library is loaded. */
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__x86_64__) && defined(__gnu_linux__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-#if defined(_MSC_VER)
-#define INLINE static __forceinline
-#define SIMD
-#else
-#define INLINE static inline __attribute__((always_inline))
-#define SIMD _Pragma("omp simd")
-#endif
+#include "../_compiled.h"
 
-enum { LANES = 16 };  /* numbers that are computed together, in registers */
 enum { BLOCK = 256 }; /* rows whose sums are taken in float32, and which stay in the cache meanwhile */
 enum { CLOSED = 4 };  /* of a window that the ReLU closes: no input receives a gradient */
 
@@ -58,7 +45,7 @@ INLINE void pool_lanes(const float *top, const float *bottom, int64_t size, floa
     uint8_t place[LANES];
     memcpy(above, top, (size_t)(2 * size) * sizeof(float));
     memcpy(below, bottom, (size_t)(2 * size) * sizeof(float));
-    SIMD
+    SIMD()
     for (int j = 0; j < LANES; j++)
         most[j] = largest(above[2 * j], above[2 * j + 1], below[2 * j], below[2 * j + 1], place + j);
     memcpy(out, most, (size_t)size * sizeof(float));
@@ -70,7 +57,7 @@ INLINE void pool_lanes_gradient(const float *gradient, const uint8_t *which, int
     uint8_t place[LANES] = {0};
     memcpy(g, gradient, (size_t)size * sizeof(float));
     memcpy(place, which, (size_t)size);
-    SIMD
+    SIMD()
     for (int j = 0; j < LANES; j++) {
         const float value = g[j];
         const int32_t at = place[j];
@@ -97,7 +84,7 @@ static void pool_images(const float *restrict x, int64_t images, int64_t height,
             }
             for (int64_t j = 0; j < across; j++) {
                 const float *left = top + 2 * j * inner, *under = bottom + 2 * j * inner;
-                SIMD
+                SIMD()
                 for (int64_t c = 0; c < inner; c++)
                     out[j * inner + c] =
                         largest(left[c], left[inner + c], under[c], under[inner + c], which + j * inner + c);
@@ -123,7 +110,7 @@ static void pool_images_gradient(const float *restrict gradient, const uint8_t *
                 const float *g = gradient + j * inner;
                 const uint8_t *place = which + j * inner;
                 float *left = top + 2 * j * inner, *under = bottom + 2 * j * inner;
-                SIMD
+                SIMD()
                 for (int64_t c = 0; c < inner; c++) {
                     left[c] = place[c] == 0 ? g[c] : 0;
                     left[inner + c] = place[c] == 1 ? g[c] : 0;
@@ -180,13 +167,13 @@ static void normalize_rows(const float *restrict x, const float *restrict added,
         const float *from = x + i * channels, *more = added ? added + i * channels : NULL;
         float *to = out + i * channels;
         if (added) {
-            SIMD
+            SIMD()
             for (int64_t c = 0; c < channels; c++) {
                 const float value = from[c] * factor[c] + constant[c] + more[c];
                 to[c] = value <= 0 ? 0 : value;
             }
         } else {
-            SIMD
+            SIMD()
             for (int64_t c = 0; c < channels; c++) {
                 const float value = from[c] * factor[c] + constant[c];
                 to[c] = value <= 0 ? 0 : value;
@@ -245,11 +232,11 @@ static void norm_gradient_rows(const float *restrict gradient, const float *rest
         const float *g = gradient + i * channels, *from = x + i * channels, *y = out ? out + i * channels : NULL;
         float *to = result + i * channels;
         if (out) {
-            SIMD
+            SIMD()
             for (int64_t c = 0; c < channels; c++)
                 to[c] = (y[c] <= 0 ? 0 : g[c]) * factor[c] + from[c] * slope[c] + constant[c];
         } else {
-            SIMD
+            SIMD()
             for (int64_t c = 0; c < channels; c++) to[c] = g[c] * factor[c] + from[c] * slope[c] + constant[c];
         }
     }

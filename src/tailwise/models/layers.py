@@ -10,12 +10,13 @@ same.
 from __future__ import annotations
 
 import ctypes
-from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tailwise.compiled import nothing_traces, parts_of
 
 try:
     from tailwise.models import _layers
@@ -131,10 +132,7 @@ def _can_compile(images: Tensor) -> bool:
         and images.dim() == 4
         and images.numel() > 0
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-        and torch._C._get_tracing_state() is None
-        and not torch._C._are_functorch_transforms_active()
-        and torch.autograd.forward_ad._current_level < 0
+        and nothing_traces()
     )
 
 
@@ -342,10 +340,10 @@ def _rows_of(table: Tensor) -> list[int]:
 
 
 def _parts(rows: int, size: int) -> list[tuple[int, int]]:
-    """First row and number of rows of what each thread takes of rows of ``size`` numbers; they depend on its count."""
-    threads = min(torch.get_num_threads(), rows) if SHARED and rows * size >= PARALLEL_SIZE else 1
-    bounds = [rows * number // threads for number in range(threads + 1)]
-    return [(first, last - first) for first, last in pairwise(bounds)]
+    """First row and number of rows of what each thread takes of rows of ``size`` numbers."""
+    if not SHARED or rows * size < PARALLEL_SIZE:
+        return [(0, rows)]
+    return [(first, end - first) for first, end in parts_of(rows)]
 
 
 def _combined(found: Tensor, sizes: list[int]) -> Tensor:
