@@ -8,21 +8,18 @@ it, an array from the image, and the batch stacked of them. Both start from and 
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import random
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 from PIL import __version__ as pillow_version
+from side_by_side import parser, write
 
 from tailwise.data.augment.batch import batch_generator
 from tailwise.data.augment.policy import CIFAR10, NUMBERS
@@ -113,11 +110,9 @@ def time_setting(steps: tuple[StepModel, ...], repeats: int) -> dict[str, list[f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=1, help="of torch; Pillow works on one image at a time, in one")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    options = parser(__doc__, repeats=40)
+    options.set_defaults(threads=1)  # Pillow works on one image at a time, in one
+    arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
     results: dict[str, object] = {}
     for name, steps in SETTINGS.items():
@@ -131,17 +126,10 @@ def main() -> None:
         "batch": [128, 32, 32, 3],
         "repeats": arguments.repeats,
         "settings": results,
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "load": os.getloadavg(),
-            "torch": torch.__version__,
-            "pillow": pillow_version,
-        },
+        "load": os.getloadavg(),
+        "pillow": pillow_version,
     }
-    if arguments.out:
-        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    write(arguments.out, result)
 
 
 if __name__ == "__main__":

@@ -11,16 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from side_by_side import parser, write
 
 from tailwise.losses import build_loss, linear_loss
 
@@ -55,7 +54,6 @@ def held(device: torch.device) -> int:
 
 
 def measure(way: str, given: argparse.Namespace) -> dict[str, float]:
-    torch.set_num_threads(given.threads)
     step(way, 8, 16, given)  # what the libraries allocate once
     peak, _ = step(way, given.batch, given.classes, given)
     _, seconds = step(way, given.batch, given.classes, given)
@@ -74,18 +72,16 @@ def in_turns(given: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=4096)
-    parser.add_argument("--classes", type=int, default=100_000)
-    parser.add_argument("--features", type=int, default=64)
-    parser.add_argument("--loss", default="balanced_softmax")
-    parser.add_argument("--chunk", type=int)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=WAYS, help="measure this one, in this process, and print it as JSON")
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
+    options = parser(__doc__, repeats=3)
+    options.add_argument("--batch", type=int, default=4096)
+    options.add_argument("--classes", type=int, default=100_000)
+    options.add_argument("--features", type=int, default=64)
+    options.add_argument("--loss", default="balanced_softmax")
+    options.add_argument("--chunk", type=int)
+    options.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options.add_argument("--only", choices=WAYS, help="measure this one, in this process, and print it as JSON")
+    given = options.parse_args()
+    torch.set_num_threads(given.threads)
     if given.only:
         print(json.dumps(measure(given.only, given)))
         return
@@ -106,17 +102,9 @@ def main() -> None:
         "medians": medians,
         "of_plain": ratios,
         "runs": found,
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "gpu": torch.cuda.get_device_name() if given.device == "cuda" else None,
-            "cores": os.cpu_count(),
-            "threads": given.threads,
-            "load": os.getloadavg(),
-            "torch": torch.__version__,
-        },
+        "load": os.getloadavg(),
     }
-    if given.out:
-        given.out.write_text(json.dumps(result, indent=2) + "\n")
+    write(given.out, result, given.device)
 
 
 if __name__ == "__main__":
