@@ -1,17 +1,18 @@
-"""What the compiled modules have in common: when they may run, and how their rows are shared out to threads."""
+"""What the compiled modules have in common: when they may run, and the threads that share their work."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import pairwise
-from typing import TypeVar
+import ctypes
+from typing import Protocol
 
 import torch
 
-Result = TypeVar("Result")
+
+class SharesWork(Protocol):
+    """A compiled module whose functions take their work in parts."""
+
+    def threads_of(self, address: int, /) -> None:
+        """Let the parts be run by the function at the address, which is ``GOMP_parallel`` or called like it."""
 
 
 def nothing_traces() -> bool:
@@ -24,20 +25,14 @@ def nothing_traces() -> bool:
     )
 
 
-def parts_of(rows: int) -> list[tuple[int, int]]:
-    """First row and end of consecutive parts, one for each thread that torch takes; they depend on its count alone."""
-    threads = max(min(torch.get_num_threads(), rows), 1)
-    return list(pairwise(rows * number // threads for number in range(threads + 1)))
-
-
-def in_parts(rows: int, part: Callable[[int, int], Result]) -> list[Result]:
-    """``part(first, end)`` of every part of the rows; ``part`` must let go of the interpreter where it works."""
-    own, *others = parts_of(rows)
-    running = [_pool(os.getpid()).submit(part, *bounds) for bounds in others]
-    return [part(*own), *(other.result() for other in running)]
-
-
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """A process that was forked has none of its parent's threads."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="tailwise")
+def share_torchs_threads(module: SharesWork | None) -> bool:
+    """Let a module's parts be run by the threads of torch's own OpenMP, where it is one that can be asked for it."""
+    try:
+        function = ctypes.CDLL(None).GOMP_parallel
+    except (AttributeError, OSError, TypeError):
+        return False
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    if module is None or address is None:
+        return False
+    module.threads_of(address)
+    return True

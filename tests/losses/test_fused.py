@@ -156,16 +156,19 @@ def test_a_graph_that_is_kept_gives_the_same_gradient_again(case: LossCase) -> N
     assert torch.equal(logits.grad, expected)
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in ONE_OF_EACH if case.name not in ("gala", "dice")], ids=lambda c: c.name
-)
-def test_threads_share_the_rows(case: LossCase, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda c: c.name)
+def test_threads_share_the_rows(case: LossCase, reduction: str, monkeypatch: pytest.MonkeyPatch) -> None:
     logits, target = batch(37, 9)
-    loss = build(case, 9, {})
-    expected = value_and_gradient(loss, logits, target)
-    monkeypatch.setattr(fused, "PARALLEL_SIZE", 0)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    torch.testing.assert_close(value_and_gradient(loss, logits, target), expected)
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(fused, "PARALLEL_SIZE", 0)
+        monkeypatch.setattr(fused, "SHARED", True)
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        loss = build(case, 9, {"reduction": reduction} if case.naive else {})  # without, of the batch as a whole
+        trained = value_and_gradient(loss, logits, target)  # GALA gathers a state, and then needs it
+        found.append((*trained, *value_and_gradient(loss, logits.flip(1), target), loss.eval()(logits, target)))
+    torch.testing.assert_close(*found)
 
 
 def test_state_of_gala_is_that_of_the_tensor_operations() -> None:

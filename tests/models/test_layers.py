@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from itertools import chain
 from typing import Any, Literal
 
 import pytest
@@ -11,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tailwise import compiled
 from tailwise.models import layers
 from tailwise.models.layers import FewChannelConv2d, NormReLU, PoolReLU
 
@@ -167,14 +165,6 @@ def test_module_refuses_what_it_cannot_take() -> None:
         layers._layers.moments((1, 2))
     with pytest.raises(ValueError, match="the kernel must be 3 or 5"):
         layers._layers.convolve((1, 1, 8, 8, 1, 4, 0, 0, 0, 0, 0))
-
-
-def test_parts_cover_all_rows_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    for size in (1, 2, 3, 10):
-        parts = compiled.in_parts(size, lambda first, last: list(range(first, last)))
-        assert len(parts) == min(size, 3)
-        assert list(chain.from_iterable(parts)) == list(range(size))
 
 
 @needs_module

@@ -8,14 +8,13 @@ targets, the tensor operations compute the same.
 
 from __future__ import annotations
 
-import math
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from tailwise.compiled import in_parts, nothing_traces
+from tailwise.compiled import nothing_traces, share_torchs_threads
 
 try:
     from tailwise.losses import _rows
@@ -25,7 +24,8 @@ except ImportError:
 if TYPE_CHECKING:
     from tailwise.losses._base import ClassificationLoss
 
-PARALLEL_SIZE = 2**18
+SHARED = share_torchs_threads(_rows)
+PARALLEL_SIZE = 2**15
 """Logits from which on several threads share the rows; below, waking them takes longer than the work."""
 TINY = torch.finfo(torch.float32).tiny
 Arguments = tuple[float, ...]
@@ -207,19 +207,15 @@ def _compute(
     if prepared.region is not None:
         gradient = torch.empty_like(logits) if gradient is None else gradient
         return _scalar(_rows.regions(*batch, *prepared.own, *prepared.region, gradient.data_ptr())), None
-    # Without a gradient to keep, every row is computed in the same memory.
-    stride = 0 if gradient is None else classes
-    room = logits.new_empty(classes) if gradient is None else gradient
     losses = torch.empty(size) if loss.reduction == "none" else None
     unit = 0.0 if loss.reduction == "mean" else 1.0  # 0 makes it a mean
-    output = (unit, room.data_ptr(), stride, address_of(losses))
+    parts = torch.get_num_threads() if SHARED and size * classes >= PARALLEL_SIZE else 1
+    output = (unit, address_of(gradient), address_of(losses), parts)
     constants = None
-    if prepared.state is not None:
-        value, constants = _with_state(loss, prepared, batch, output)
-    elif size * classes < PARALLEL_SIZE or stride == 0 or torch.get_num_threads() == 1:
+    if prepared.state is None:
         value = _rows.rows(*batch, *prepared.own, *prepared.others, *output, *NO_STATE)
     else:
-        value = _in_parts(loss, batch, prepared, room.data_ptr(), address_of(losses))
+        value, constants = _with_state(loss, prepared, batch, output)
     return (_scalar(value) if losses is None else losses), constants
 
 
@@ -239,24 +235,6 @@ def _with_state(
     if received is not None:
         loss.gather(received)
     return value, constants
-
-
-def _in_parts(
-    loss: ClassificationLoss, batch: tuple[int, int, int, int], prepared: Prepared, gradient: int, losses: int
-) -> float:
-    """The same with the rows shared out to as many threads as torch takes."""
-    logits, target, size, classes = batch
-    divisor = _rows.shares(target, size, classes, loss.ignore_index, prepared.weight)
-    unit = 1 / max(divisor, TINY) if loss.reduction == "mean" else 1.0
-
-    def part(first: int, end: int) -> float:
-        return _rows.rows(
-            *(logits + 4 * classes * first, target + 8 * first, end - first, classes),
-            *(*prepared.own, *prepared.others),
-            *(unit, gradient + 4 * classes * first, classes, losses and losses + 4 * first, *NO_STATE),
-        )
-
-    return math.fsum(in_parts(size, part))
 
 
 def _scalar(value: float) -> Tensor:

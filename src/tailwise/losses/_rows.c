@@ -15,18 +15,15 @@
  * T is a `Term`, O an `Other`, R a `Region`: the formulas of the losses' `target_term`, `other_term` and `class_term`.
  * Pointers are numbers, 0 where there is none; the caller keeps the memory alive and of the right type and size.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "../_compiled.h"
+
 #include <float.h>
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
-
-#include "../_compiled.h"
 
 enum { BLOCK = 1024 }; /* terms that are summed in float32 before they join a sum in float64 */
 #define EPSILON 1.1920928955078125e-07
@@ -261,7 +258,8 @@ INLINE double focused_others(const Loss *loss, const Spread *spread, const float
     return value;
 }
 
-/* The loss of each row times `unit`, its gradient likewise, and the sum of the losses. Labels have been checked. */
+/* The loss of each row times `unit`, its gradient likewise, and the sum of the losses. Labels have been checked. Without
+ * a gradient to keep, `stride` is 0 and every row's is computed in the same memory. */
 FOR_EACH_PROCESSOR
 static double rows_of(const Loss *loss, const Spread *spread, const float *logits, const int64_t *target, int64_t rows,
                       double unit, float *gradient, int64_t stride, float *row_loss, double *received, float *x, float *slopes) {
@@ -514,17 +512,6 @@ static double checked_shares(const int64_t *target, int64_t number, int64_t clas
     return sum;
 }
 
-/* shares(target, rows, classes, ignored, weight): the sum of the weights of the labels. */
-static PyObject *shares(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-    (void)module;
-    if (!right_number("shares", count, 5)) return NULL;
-    const int64_t *target = POINTER(0), number = WHOLE(1), classes = WHOLE(2), ignored = WHOLE(3);
-    const float *weight = POINTER(4);
-    if (PyErr_Occurred()) return NULL;
-    const double sum = checked_shares(target, number, classes, ignored, weight);
-    return sum < 0 ? NULL : PyFloat_FromDouble(sum);
-}
-
 /* GALA's constants of its state, as the offset and the margin of `loss`. */
 static void set_margins(const State *state, Loss *loss) {
     float *offset = state->constants, *margin = offset + loss->classes;
@@ -549,7 +536,55 @@ static void add_to_state(const State *state, const double *received, double divi
     }
 }
 
-/* rows(logits, target, rows, <common>, other, gamma, eta, eps, smoothing, unit, gradient, stride, row_loss,
+/* A batch whose rows several threads share; each part has `room` of its own, for `x`, `slopes`, a gradient that nobody
+ * keeps and what its rows give to the state. */
+typedef struct {
+    Loss loss;
+    Spread spread;
+    const float *logits;
+    const int64_t *target;
+    int64_t rows;
+    double unit;
+    float *gradient, *row_loss;
+    int gathering;
+    long parts;
+    size_t width;
+    double *room, *sums;
+} Batch;
+
+enum { ROOMS = 3 }; /* of `width` numbers: two halves for `x` and `slopes`, one for the state, one for the gradient */
+
+static double *received_by(const Batch *batch, long part) { return batch->room + (size_t)part * ROOMS * batch->width; }
+
+static void run_rows(void *work, long part) {
+    Batch *batch = work;
+    const int64_t classes = batch->loss.classes, first = batch->rows * part / batch->parts;
+    const int64_t rows = batch->rows * (part + 1) / batch->parts - first;
+    double *received = received_by(batch, part);
+    float *x = (float *)(received + batch->width), *unkept = (float *)(received + 2 * batch->width);
+    float *gradient = batch->gradient ? batch->gradient + first * classes : unkept;
+    if (batch->gathering) memset(received, 0, (size_t)classes * sizeof(double));
+    const unsigned int before = flush_tiny();
+    batch->sums[part] = rows_of(&batch->loss, &batch->spread, batch->logits + first * classes, batch->target + first, rows,
+                                batch->unit, gradient, batch->gradient ? classes : 0,
+                                batch->row_loss ? batch->row_loss + first : NULL, batch->gathering ? received : NULL, x,
+                                x + batch->width);
+    restore_tiny(before);
+}
+
+/* The parts' sums put together, always in the same order: the loss, and what the rows give to the state in `received`. */
+static double put_together(const Batch *batch, double *received) {
+    double sum = 0;
+    for (long part = 0; part < batch->parts; part++) {
+        sum += batch->sums[part];
+        if (!batch->gathering) continue;
+        const double *of_part = received_by(batch, part);
+        for (int64_t j = 0; j < batch->loss.classes; j++) received[j] = (part ? received[j] : 0) + of_part[j];
+    }
+    return sum;
+}
+
+/* rows(logits, target, rows, <common>, other, gamma, eta, eps, smoothing, unit, gradient, row_loss, parts,
  *      theta, phi, latest, state_eps, positive, negative, constants, gathering, received):
  * the sum of the losses times `unit`, which 0 makes 1 / the sum of the weights. With a state, `constants` (2, C) gets
  * the offset and the margin; with `gathering` the batch joins the state, or `received` (C + 1), which ends with the sum
@@ -557,42 +592,37 @@ static void add_to_state(const State *state, const double *received, double divi
 static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     if (!right_number("rows", count, 34)) return NULL;
-    const float *logits = POINTER(0);
-    const int64_t *target = POINTER(1), number = WHOLE(2);
-    Loss loss = common(args);
-    const Spread spread = {.other = (Other)WHOLE(16), .gamma = NUMBER(17), .eta = NUMBER(18), .eps = NUMBER(19),
-                           .smoothing = POINTER(20)};
-    double unit = NUMBER(21), sum;
-    float *gradient = POINTER(22), *row_loss = POINTER(24);
-    const int64_t stride = WHOLE(23);
+    Batch batch = {.logits = POINTER(0), .target = POINTER(1), .rows = WHOLE(2), .loss = common(args),
+                   .spread = {.other = (Other)WHOLE(16), .gamma = NUMBER(17), .eta = NUMBER(18), .eps = NUMBER(19),
+                              .smoothing = POINTER(20)},
+                   .unit = NUMBER(21), .gradient = POINTER(22), .row_loss = POINTER(23), .parts = (long)WHOLE(24)};
     const State state = {.theta = POINTER(25), .phi = POINTER(26), .latest = POINTER(27), .eps = NUMBER(28),
                          .positive = NUMBER(29), .negative = NUMBER(30), .constants = POINTER(31)};
-    const int gathering = WHOLE(32) != 0;
+    batch.gathering = WHOLE(32) != 0;
     double *given = POINTER(33);
     if (PyErr_Occurred()) return NULL;
-    const double share = checked_shares(target, number, loss.classes, loss.ignored, loss.weight);
+    const int64_t classes = batch.loss.classes;
+    const double share = checked_shares(batch.target, batch.rows, classes, batch.loss.ignored, batch.loss.weight);
     if (share < 0) return NULL;
-    if (unit == 0) unit = 1 / (share > FLT_MIN ? share : FLT_MIN);
-    const size_t width = (size_t)padded(loss.classes);
-    double *room = malloc(width * (2 * sizeof(float) + sizeof(double)));
-    if (!room) return PyErr_NoMemory();
+    if (batch.unit == 0) batch.unit = 1 / (share > FLT_MIN ? share : FLT_MIN);
+    if (batch.parts > batch.rows) batch.parts = (long)batch.rows;
+    if (batch.parts < 1) batch.parts = 1;
+    batch.width = (size_t)padded(classes);
+    batch.room = malloc((size_t)batch.parts * (ROOMS * batch.width + 1) * sizeof(double));
+    if (!batch.room) return PyErr_NoMemory();
+    batch.sums = batch.room + (size_t)batch.parts * ROOMS * batch.width;
+    double sum;
     Py_BEGIN_ALLOW_THREADS
-    const unsigned int before = flush_tiny();
-    float *x = (float *)(room + width);
-    double *received = NULL;
-    if (state.theta) set_margins(&state, &loss);
-    if (gathering) {
-        received = given ? given : room;
-        memset(received, 0, (size_t)loss.classes * sizeof(double));
-    }
-    sum = rows_of(&loss, &spread, logits, target, number, unit, gradient, stride, row_loss, received, x, x + width);
+    if (state.theta) set_margins(&state, &batch.loss);
+    share_out(run_rows, &batch, batch.parts);
+    double *received = given ? given : batch.room; /* that of the first part */
+    sum = put_together(&batch, received);
     if (given)
-        given[loss.classes] = share;
-    else if (gathering)
-        add_to_state(&state, received, share, loss.classes);
-    restore_tiny(before);
+        given[classes] = share;
+    else if (batch.gathering)
+        add_to_state(&state, received, share, classes);
+    free(batch.room);
     Py_END_ALLOW_THREADS
-    free(room);
     return PyFloat_FromDouble(sum);
 }
 
@@ -621,7 +651,7 @@ static PyObject *regions(PyObject *module, PyObject *const *args, Py_ssize_t cou
 }
 
 static PyMethodDef functions[] = {
-    {"shares", (PyCFunction)(void (*)(void))shares, METH_FASTCALL, "Sum of the weights of checked labels."},
+    {"threads_of", threads_of, METH_O, "Share the parts out by the OpenMP function at an address."},
     {"rows", (PyCFunction)(void (*)(void))rows, METH_FASTCALL, "Sum of the losses of the rows, and its gradient."},
     {"regions", (PyCFunction)(void (*)(void))regions, METH_FASTCALL, "Loss of a batch as a whole, and its gradient."},
     {NULL, NULL, 0, NULL},

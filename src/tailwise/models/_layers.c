@@ -15,13 +15,10 @@
  * rows comes as a sum of each part. Pointers are numbers, 0 where there is none; the caller keeps the memory alive and of
  * the right type and size.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
+#include "../_compiled.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "../_compiled.h"
 
 enum { BLOCK = 256 }; /* rows whose sums are taken in float32, and which stay in the cache meanwhile */
 enum { CLOSED = 4 };  /* of a window that the ReLU closes: no input receives a gradient */
@@ -479,57 +476,42 @@ static Outcome run_convolve_gradient(const int64_t *a) {
 }
 #endif
 
-/* Parts of a layer's work, which any thread may take. */
+/* A part of a layer's work. */
 typedef struct {
     Outcome (*run)(const int64_t *);
-    int64_t (*arguments)[MOST_ARGUMENTS];
-    int parts, taken, outcome;
-} Work;
+    Outcome outcome;
+    int64_t arguments[MOST_ARGUMENTS];
+} Part;
 
-static void take_parts(void *shared) {
-    Work *work = shared;
-    for (int part; (part = __atomic_fetch_add(&work->taken, 1, __ATOMIC_RELAXED)) < work->parts;) {
-        const int outcome = work->run(work->arguments[part]);
-        if (outcome != DONE) __atomic_store_n(&work->outcome, outcome, __ATOMIC_RELAXED);
-    }
-}
-
-/* GOMP_parallel of the OpenMP library that torch has loaded: its threads, which wait for work in a busy loop, would keep
- * others from the cores. */
-static void (*in_parallel)(void (*)(void *), void *, unsigned, unsigned);
-
-/* threads_of(address): let the parts be shared out by the function at `address`, without it one thread takes all. */
-static PyObject *threads_of(PyObject *module, PyObject *address) {
-    (void)module;
-    in_parallel = (void (*)(void (*)(void *), void *, unsigned, unsigned))(uintptr_t)PyLong_AsUnsignedLongLong(address);
-    if (PyErr_Occurred()) return NULL;
-    Py_RETURN_NONE;
+static void run_part(void *parts, long number) {
+    Part *part = (Part *)parts + number;
+    part->outcome = part->run(part->arguments);
 }
 
 /* Every part is a tuple of `wanted` whole numbers or addresses. */
 static PyObject *call(const char *name, Outcome (*run)(const int64_t *), Py_ssize_t wanted, PyObject *const *parts,
                       Py_ssize_t count) {
-    Work work = {.run = run, .parts = (int)count, .arguments = malloc((size_t)count * sizeof(*work.arguments))};
-    if (!work.arguments) return PyErr_NoMemory();
+    Part *work = malloc((size_t)count * sizeof(*work));
+    if (!work) return PyErr_NoMemory();
     for (Py_ssize_t part = 0; part < count; part++) {
+        work[part].run = run;
         if (!PyTuple_Check(parts[part]) || PyTuple_GET_SIZE(parts[part]) != wanted)
             PyErr_Format(PyExc_TypeError, "%s takes tuples of %zd numbers", name, wanted);
         for (Py_ssize_t i = 0; i < wanted && !PyErr_Occurred(); i++)
-            work.arguments[part][i] = PyLong_AsLongLong(PyTuple_GET_ITEM(parts[part], i));
+            work[part].arguments[i] = PyLong_AsLongLong(PyTuple_GET_ITEM(parts[part], i));
         if (PyErr_Occurred()) {
-            free(work.arguments);
+            free(work);
             return NULL;
         }
     }
+    Outcome outcome = DONE;
     Py_BEGIN_ALLOW_THREADS
-    if (count > 1 && in_parallel)
-        in_parallel(take_parts, &work, (unsigned)count, 0);
-    else
-        take_parts(&work);
+    share_out(run_part, work, (long)count);
+    for (Py_ssize_t part = 0; part < count; part++) outcome = work[part].outcome == DONE ? outcome : work[part].outcome;
+    free(work);
     Py_END_ALLOW_THREADS
-    free(work.arguments);
-    if (work.outcome == NO_MEMORY) return PyErr_NoMemory();
-    if (work.outcome == WRONG_KERNEL) {
+    if (outcome == NO_MEMORY) return PyErr_NoMemory();
+    if (outcome == WRONG_KERNEL) {
         PyErr_SetString(PyExc_ValueError, "the kernel must be 3 or 5 and no larger than the padded image");
         return NULL;
     }

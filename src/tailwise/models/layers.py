@@ -9,14 +9,14 @@ same.
 
 from __future__ import annotations
 
-import ctypes
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tailwise.compiled import nothing_traces, parts_of
+from tailwise.compiled import nothing_traces, share_torchs_threads
 
 try:
     from tailwise.models import _layers
@@ -24,20 +24,7 @@ except ImportError:
     _layers = None  # type: ignore[assignment]
 
 
-def _share_torchs_threads() -> bool:
-    """Let the module's parts be run by the threads of torch's own OpenMP, where it is one that can be asked for it."""
-    try:
-        function = ctypes.CDLL(None).GOMP_parallel
-    except (AttributeError, OSError, TypeError):
-        return False
-    address = ctypes.cast(function, ctypes.c_void_p).value
-    if _layers is None or address is None:
-        return False
-    _layers.threads_of(address)
-    return True
-
-
-SHARED = _share_torchs_threads()
+SHARED = share_torchs_threads(_layers)
 PARALLEL_SIZE = 2**15
 """Numbers from which on several threads share them; below, waking them takes longer than the work."""
 FLOAT_BYTES = 4
@@ -343,7 +330,8 @@ def _parts(rows: int, size: int) -> list[tuple[int, int]]:
     """First row and number of rows of what each thread takes of rows of ``size`` numbers."""
     if not SHARED or rows * size < PARALLEL_SIZE:
         return [(0, rows)]
-    return [(first, end - first) for first, end in parts_of(rows)]
+    threads = max(min(torch.get_num_threads(), rows), 1)
+    return [(first, end - first) for first, end in pairwise(rows * part // threads for part in range(threads + 1))]
 
 
 def _combined(found: Tensor, sizes: list[int]) -> Tensor:
