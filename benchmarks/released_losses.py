@@ -81,7 +81,7 @@ def measure(batch: int, classes: int, repeats: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, (loop, loss) in contenders(classes, counts).items():
         runs = {"released loop": step(loop), "tailwise": step(loss), "cross entropy": step(F.cross_entropy)}
-        seconds = in_turns(runs, repeats)
+        seconds = in_turns(runs, repeats, calls=10)
         found[name] = {
             "times_faster": median_ratio(seconds["released loop"], seconds["tailwise"]),
             "loop_of_cross_entropy": median_ratio(seconds["released loop"], seconds["cross entropy"]),
@@ -96,7 +96,7 @@ def measure(batch: int, classes: int, repeats: int) -> dict[str, Any]:
 
 
 def main(given: list[str] | None = None) -> dict[str, Any]:
-    options = parser(__doc__, repeats=101)
+    options = parser(__doc__, repeats=25)
     options.add_argument("--batch", type=int, default=128)
     options.add_argument("--classes", type=int, default=100)
     arguments = options.parse_args(given)

@@ -161,8 +161,10 @@ def test_parts_of_a_layer_cover_all_rows_once(monkeypatch: pytest.MonkeyPatch) -
 @needs_module
 def test_module_refuses_what_it_cannot_take() -> None:
     assert layers._layers is not None
-    with pytest.raises(TypeError, match="moments takes tuples of 5 numbers"):
-        layers._layers.moments((1, 2))
+    with pytest.raises(TypeError, match="pool takes tuples of 7 numbers"):
+        layers._layers.pool((1, 2))
+    with pytest.raises(TypeError, match="norm takes 12 arguments, got 2"):
+        layers._layers.norm(1, 2)
     with pytest.raises(ValueError, match="the kernel must be 3 or 5"):
         layers._layers.convolve((1, 1, 8, 8, 1, 4, 0, 0, 0, 0, 0))
 

@@ -4,19 +4,19 @@
  * `pool` and `pool_gradient` are 2x2 max pooling and a ReLU of it. An image is H x W pixels of `inner` numbers that lie
  * together: all channels where the layout is channels-last, 1 where every channel is an image of its own.
  *
- * `moments`, `normalize`, `norm_sums` and `norm_gradient` are batch normalisation, an optional addition and a ReLU, on
- * rows of C channels (channels-last).
+ * `norm` and `norm_gradient` are batch normalisation, an optional addition and a ReLU, on rows of C channels
+ * (channels-last): one pass for what is summed over the rows, one for the result.
  *
  * `convolve` and `convolve_gradient` are convolutions without stride. A plane of the padded image is taken as one long
  * row: the sum over the kernel is then the same for 16 positions at a time, across the image's own rows, and what comes
  * out between two rows is dropped. Libraries that put channels into the lanes have 1 to 6 of 16 at work there.
  *
- * Every function takes the parts of its work, each a tuple of numbers, which several threads share; what is summed over
- * rows comes as a sum of each part. Pointers are numbers, 0 where there is none; the caller keeps the memory alive and of
- * the right type and size.
+ * Several threads share the work: the rows of a normalisation, and of the others the parts that are given, each a tuple of
+ * numbers. Pointers are numbers, 0 where there is none; the caller keeps the memory alive and of the right type and size.
  */
 #include "../_compiled.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,39 +179,51 @@ static void normalize_rows(const float *restrict x, const float *restrict added,
     }
 }
 
+/* The gradient where the ReLU is open: by its output, or without one by what it was computed from. */
+INLINE float opened_at(float gradient, const float *out, int64_t at, float x, float factor, float constant) {
+    const float value = out ? out[at] : x * factor + constant;
+    return value <= 0 ? 0 : gradient;
+}
+
 /* Of a few rows of `width` channels: sums of g and of g * (x - mean), g the gradient where the ReLU is open. */
-INLINE void block_sums(const float *gradient, const float *out, const float *x, const float *mean, int64_t rows,
-                       int64_t channels, int64_t width, float *opened, float *sum, float *product) {
-    float total[LANES] = {0}, crossed[LANES] = {0}, center[LANES] = {0};
-    for (int64_t c = 0; c < width; c++) center[c] = mean[c];
-    for (int64_t i = 0; i < rows; i++)
+INLINE void block_sums(const float *gradient, const float *out, const float *x, const float *mean, const float *factor,
+                       const float *constant, int64_t rows, int64_t channels, int64_t width, float *opened, float *sum,
+                       float *product) {
+    float total[LANES] = {0}, crossed[LANES] = {0}, center[LANES] = {0}, by[LANES] = {0}, plus[LANES] = {0};
+    for (int64_t c = 0; c < width; c++) center[c] = mean[c], by[c] = factor[c], plus[c] = constant[c];
+    for (int64_t i = 0; i < rows; i++) {
+        float values[LANES] = {0};
         for (int64_t c = 0; c < width; c++) {
             const int64_t at = i * channels + c;
-            const float g = out[at] <= 0 ? 0 : gradient[at];
+            const float g = opened_at(gradient[at], out, at, x[at], by[c], plus[c]);
             total[c] += g;
             crossed[c] += g * (x[at] - center[c]);
-            if (opened) opened[at] = g;
+            values[c] = g;
         }
+        if (opened) memcpy(opened + i * channels, values, (size_t)width * sizeof(float));
+    }
     memcpy(sum, total, sizeof(total));
     memcpy(product, crossed, sizeof(crossed));
 }
 
 FOR_EACH_PROCESSOR
-static void norm_sums_of(const float *gradient, const float *out, const float *x, const float *mean, int64_t rows,
-                         int64_t channels, float *opened, double *sums, double *products) {
+static void norm_sums_of(const float *gradient, const float *out, const float *x, const float *mean, const float *factor,
+                         const float *constant, int64_t rows, int64_t channels, float *opened, double *sums,
+                         double *products) {
     float sum[LANES], product[LANES];
     for (int64_t c = 0; c < channels; c++) sums[c] = products[c] = 0;
     for (int64_t start = 0; start < rows; start += BLOCK) {
         const int64_t size = rows - start < BLOCK ? rows - start : BLOCK;
         for (int64_t first = 0; first < channels; first += LANES) {
             const int64_t width = channels - first < LANES ? channels - first : LANES, at = start * channels + first;
-            float *kept = opened ? opened + at : NULL;
-            if (width == LANES && kept)
-                block_sums(gradient + at, out + at, x + at, mean + first, size, channels, LANES, kept, sum, product);
+            const float *center = mean + first, *by = factor + first, *plus = constant + first;
+            if (width == LANES && out)
+                block_sums(gradient + at, out + at, x + at, center, by, plus, size, channels, LANES, opened + at, sum, product);
             else if (width == LANES)
-                block_sums(gradient + at, out + at, x + at, mean + first, size, channels, LANES, NULL, sum, product);
+                block_sums(gradient + at, NULL, x + at, center, by, plus, size, channels, LANES, NULL, sum, product);
             else
-                block_sums(gradient + at, out + at, x + at, mean + first, size, channels, width, kept, sum, product);
+                block_sums(gradient + at, out ? out + at : NULL, x + at, center, by, plus, size, channels, width,
+                           opened ? opened + at : NULL, sum, product);
             for (int64_t c = 0; c < width; c++) {
                 sums[first + c] += sum[c];
                 products[first + c] += product[c];
@@ -220,22 +232,76 @@ static void norm_sums_of(const float *gradient, const float *out, const float *x
     }
 }
 
-/* g * factor + x * slope + constant, g as before: taken from `out` where there is one, else `gradient` is it. */
+/* g * factor + x * slope + shift; g is the gradient, where `closing` only in so far as the ReLU is open. */
 FOR_EACH_PROCESSOR
-static void norm_gradient_rows(const float *restrict gradient, const float *restrict out, const float *restrict x,
-                               int64_t rows, int64_t channels, const float *restrict factor,
-                               const float *restrict slope, const float *restrict constant, float *restrict result) {
+static void norm_gradient_rows(const float *restrict gradient, int closing, const float *restrict x, int64_t rows,
+                               int64_t channels, const float *restrict factor, const float *restrict constant,
+                               const float *restrict slope, const float *restrict shift, float *restrict result) {
     for (int64_t i = 0; i < rows; i++) {
-        const float *g = gradient + i * channels, *from = x + i * channels, *y = out ? out + i * channels : NULL;
+        const float *g = gradient + i * channels, *from = x + i * channels;
         float *to = result + i * channels;
-        if (out) {
-            SIMD()
-            for (int64_t c = 0; c < channels; c++)
-                to[c] = (y[c] <= 0 ? 0 : g[c]) * factor[c] + from[c] * slope[c] + constant[c];
-        } else {
-            SIMD()
-            for (int64_t c = 0; c < channels; c++) to[c] = g[c] * factor[c] + from[c] * slope[c] + constant[c];
+        SIMD()
+        for (int64_t c = 0; c < channels; c++) {
+            const int closed = closing && from[c] * factor[c] + constant[c] <= 0;
+            to[c] = (closed ? 0 : g[c]) * factor[c] + from[c] * slope[c] + shift[c];
         }
+    }
+}
+
+/* A batch normalisation whose rows several threads share. `sums` (parts, 2, channels) are of each part, `constants`
+ * (2, channels) the normalisation's factor and constant; see norm and norm_gradient for the others. */
+typedef struct {
+    int64_t rows, channels;
+    long parts;
+    const float *x, *added, *gradient, *out;
+    const float *constants, *center, *slopes;
+    float *result, *opened;
+    double *sums;
+} Norm;
+
+static int64_t first_row(const Norm *norm, long part) { return norm->rows * part / norm->parts; }
+static int64_t rows_in(const Norm *norm, long part) { return first_row(norm, part + 1) - first_row(norm, part); }
+static double *sums_in(const Norm *norm, long part) { return norm->sums + 2 * part * norm->channels; }
+
+static void find_moments(void *work, long part) {
+    const Norm *norm = work;
+    double *mean = sums_in(norm, part);
+    moments_of(norm->x + first_row(norm, part) * norm->channels, rows_in(norm, part), norm->channels, mean,
+               mean + norm->channels);
+}
+
+static void normalize(void *work, long part) {
+    const Norm *norm = work;
+    const int64_t at = first_row(norm, part) * norm->channels, channels = norm->channels;
+    normalize_rows(norm->x + at, norm->added ? norm->added + at : NULL, rows_in(norm, part), channels, norm->constants,
+                   norm->constants + channels, norm->result + at);
+}
+
+static void add_gradients(void *work, long part) {
+    const Norm *norm = work;
+    const int64_t at = first_row(norm, part) * norm->channels, channels = norm->channels;
+    double *sums = sums_in(norm, part);
+    norm_sums_of(norm->gradient + at, norm->out ? norm->out + at : NULL, norm->x + at, norm->center, norm->constants,
+                 norm->constants + channels, rows_in(norm, part), channels, norm->opened ? norm->opened + at : NULL, sums,
+                 sums + channels);
+}
+
+static void find_gradient(void *work, long part) {
+    const Norm *norm = work;
+    const int64_t at = first_row(norm, part) * norm->channels, channels = norm->channels;
+    const float *gradient = norm->opened ? norm->opened : norm->gradient;
+    norm_gradient_rows(gradient + at, !norm->opened, norm->x + at, rows_in(norm, part), channels, norm->constants,
+                       norm->constants + channels, norm->slopes, norm->slopes + channels, norm->result + at);
+}
+
+/* Mean and sum of squared distances from it of all rows of channel `c`, put together of the parts'. */
+static void combine(const Norm *norm, int64_t c, double *mean, double *squares) {
+    *mean = *squares = 0;
+    for (long part = 0; part < norm->parts; part++) {
+        const double *of_part = sums_in(norm, part), before = (double)first_row(norm, part);
+        const double share = (double)rows_in(norm, part) / (double)first_row(norm, part + 1), apart = of_part[c] - *mean;
+        *squares += of_part[norm->channels + c] + apart * apart * before * share;
+        *mean += apart * share;
     }
 }
 
@@ -411,31 +477,6 @@ static Outcome run_pool_gradient(const int64_t *a) {
     return DONE;
 }
 
-/* rows, channels; x, mean, squares: of each channel, float64 */
-static Outcome run_moments(const int64_t *a) {
-    moments_of(POINTER(2), a[0], a[1], POINTER(3), POINTER(4));
-    return DONE;
-}
-
-/* rows, channels; x, added, factor, constant, out */
-static Outcome run_normalize(const int64_t *a) {
-    normalize_rows(POINTER(2), POINTER(3), a[0], a[1], POINTER(4), POINTER(5), POINTER(6));
-    return DONE;
-}
-
-/* rows, channels; gradient, out, x, mean, opened, sums, products: sums (C) float64 of g and g * (x - mean), g where the
- * ReLU is open, which goes to `opened` too */
-static Outcome run_norm_sums(const int64_t *a) {
-    norm_sums_of(POINTER(2), POINTER(3), POINTER(4), POINTER(5), a[0], a[1], POINTER(6), POINTER(7), POINTER(8));
-    return DONE;
-}
-
-/* rows, channels; gradient, out, x, factor, slope, constant, result */
-static Outcome run_norm_gradient(const int64_t *a) {
-    norm_gradient_rows(POINTER(2), POINTER(3), POINTER(4), a[0], a[1], POINTER(5), POINTER(6), POINTER(7), POINTER(8));
-    return DONE;
-}
-
 #if HAS_CONVOLUTION
 /* What both begin with: images, channels, height, width, filters, kernel, padding. */
 static Convolution convolution(const int64_t *a) {
@@ -525,14 +566,109 @@ static PyObject *call(const char *name, Outcome (*run)(const int64_t *), Py_ssiz
     }
 LAYER(pool, 7)
 LAYER(pool_gradient, 7)
-LAYER(moments, 5)
-LAYER(normalize, 7)
-LAYER(norm_sums, 9)
-LAYER(norm_gradient, 9)
 #if HAS_CONVOLUTION
 LAYER(convolve, 11)
 LAYER(convolve_gradient, 10)
 #endif
+
+#undef POINTER
+#define POINTER(index) ((void *)(uintptr_t)PyLong_AsUnsignedLongLong(args[index]))
+#define WHOLE(index) PyLong_AsLongLong(args[index])
+
+/* What both begin with: rows, channels, parts; x. Room for the parts' sums and `more` numbers of each channel. */
+static int begin_norm(const char *name, PyObject *const *args, Py_ssize_t count, Py_ssize_t wanted, int more, Norm *norm) {
+    if (count != wanted) {
+        PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, got %zd", name, wanted, count);
+        return 0;
+    }
+    *norm = (Norm){.rows = WHOLE(0), .channels = WHOLE(1), .parts = (long)WHOLE(2), .x = POINTER(3)};
+    if (PyErr_Occurred()) return 0;
+    if (norm->parts < 1 || norm->parts > norm->rows) norm->parts = 1;
+    norm->sums = malloc((size_t)((2 * norm->parts + more) * norm->channels) * sizeof(double));
+    if (!norm->sums) PyErr_NoMemory();
+    return norm->sums != NULL;
+}
+
+/* norm(rows, channels, parts, x, added, weight, bias, eps, constants, moments, kept, result): `constants` (2, C) and
+ * `kept` (2, C) float64, the mean and the inverse deviation, are for the gradient; `moments` (2, C) are the mean and the
+ * unbiased variance. */
+static PyObject *norm(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Norm norm;
+    if (!begin_norm("norm", args, count, 12, 0, &norm)) return NULL;
+    norm.added = POINTER(4);
+    const float *weight = POINTER(5), *bias = POINTER(6);
+    const double eps = PyFloat_AsDouble(args[7]);
+    float *constants = POINTER(8), *moments = POINTER(9);
+    double *kept = POINTER(10);
+    norm.result = POINTER(11);
+    norm.constants = constants;
+    if (!PyErr_Occurred()) {
+        Py_BEGIN_ALLOW_THREADS
+        share_out(find_moments, &norm, norm.parts);
+        for (int64_t c = 0; c < norm.channels; c++) {
+            double mean, squares;
+            combine(&norm, c, &mean, &squares);
+            const double inverse = 1 / sqrt(squares / (double)norm.rows + eps), factor = weight[c] * inverse;
+            constants[c] = (float)factor;
+            constants[norm.channels + c] = (float)(bias[c] - mean * factor);
+            moments[c] = (float)mean;
+            moments[norm.channels + c] = (float)(squares / (double)(norm.rows - 1));
+            kept[c] = mean;
+            kept[norm.channels + c] = inverse;
+        }
+        share_out(normalize, &norm, norm.parts);
+        Py_END_ALLOW_THREADS
+    }
+    free(norm.sums);
+    if (PyErr_Occurred()) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* norm_gradient(rows, channels, parts, x, gradient, out, weight, constants, kept, opened, result, by_parameters): with an
+ * addition `out` is the layer's output and `opened` gets the gradient by what was added, without both are 0;
+ * `by_parameters` (2, C) are the gradients by weight and bias. */
+static PyObject *norm_gradient(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    Norm norm;
+    if (!begin_norm("norm_gradient", args, count, 12, 2, &norm)) return NULL;
+    norm.gradient = POINTER(4);
+    norm.out = POINTER(5);
+    const float *weight = POINTER(6);
+    norm.constants = POINTER(7);
+    const double *kept = POINTER(8);
+    norm.opened = POINTER(9);
+    norm.result = POINTER(10);
+    float *by_parameters = POINTER(11);
+    if (!PyErr_Occurred()) {
+        const int64_t channels = norm.channels;
+        float *center = (float *)(norm.sums + 2 * norm.parts * channels), *slopes = center + channels;
+        norm.center = center;
+        norm.slopes = slopes;
+        Py_BEGIN_ALLOW_THREADS
+        for (int64_t c = 0; c < channels; c++) center[c] = (float)kept[c];
+        share_out(add_gradients, &norm, norm.parts);
+        for (int64_t c = 0; c < channels; c++) {
+            double sum = 0, product = 0;
+            for (long part = 0; part < norm.parts; part++) {
+                sum += sums_in(&norm, part)[c];
+                product += sums_in(&norm, part)[channels + c];
+            }
+            const double mean = kept[c], inverse = kept[channels + c], factor = weight[c] * inverse;
+            product += (center[c] - mean) * sum; /* the distances were from the rounded mean */
+            const double slope = -factor * inverse * inverse * product / (double)norm.rows;
+            slopes[c] = (float)slope;
+            slopes[channels + c] = (float)(-factor * sum / (double)norm.rows - slope * mean);
+            by_parameters[c] = (float)(product * inverse);
+            by_parameters[channels + c] = (float)sum;
+        }
+        share_out(find_gradient, &norm, norm.parts);
+        Py_END_ALLOW_THREADS
+    }
+    free(norm.sums);
+    if (PyErr_Occurred()) return NULL;
+    Py_RETURN_NONE;
+}
 
 #define FUNCTION(name, text) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, text}
 static PyMethodDef functions[] = {
@@ -543,10 +679,8 @@ static PyMethodDef functions[] = {
     FUNCTION(convolve, "Convolution without stride, of few channels."),
     FUNCTION(convolve_gradient, "Its gradient by the weights."),
 #endif
-    FUNCTION(moments, "Mean and sum of squared distances from it of each channel."),
-    FUNCTION(normalize, "Normalised rows, with another tensor added, after a ReLU."),
-    FUNCTION(norm_sums, "Sums over the rows that the gradient of normalize needs."),
-    FUNCTION(norm_gradient, "Gradient of normalize by its input."),
+    FUNCTION(norm, "Batch normalisation, with another tensor added, after a ReLU."),
+    FUNCTION(norm_gradient, "Its gradients."),
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_layers", NULL, 0, functions, NULL, NULL, NULL, NULL};

@@ -27,7 +27,6 @@ except ImportError:
 SHARED = share_torchs_threads(_layers)
 PARALLEL_SIZE = 2**15
 """Numbers from which on several threads share them; below, waking them takes longer than the work."""
-FLOAT_BYTES = 4
 
 
 class PoolReLU(nn.Module):
@@ -97,7 +96,7 @@ class NormReLU(nn.BatchNorm2d):
         )
         if not compiled:
             return _relu_of_sum(super().forward(images), added)
-        result, mean, variance = _NormReLU.apply(images, added, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        result, (mean, variance) = _NormReLU.apply(images, added, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -230,77 +229,42 @@ def _images(first: int, *tensors: Tensor) -> list[int]:
 
 
 class _NormReLU(torch.autograd.Function):
-    """By the compiled module, with mean and unbiased variance of the batch beside the result."""
+    """By the compiled module, with mean and unbiased variance (2, C) of the batch beside the result."""
 
     @staticmethod
     def forward(
         ctx: Any, images: Tensor, added: Tensor | None, weight: Tensor, bias: Tensor, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         if added is not None:
             added = added.contiguous(memory_format=torch.channels_last)
         channels = images.shape[1]
-        rows = images.numel() // channels
-        parts = _parts(rows, channels)
-        found = torch.empty(len(parts), 2, channels, dtype=torch.float64)
-        _layers.moments(
-            *(
-                (size, channels, *_rows(first, images), *_rows_of(of_part))
-                for (first, size), of_part in zip(parts, found, strict=True)
-            )
-        )
-        mean, squares = _combined(found, [size for _, size in parts])
-        inverse = (squares / rows + eps).rsqrt()
-        factor = weight * inverse
-        constants = torch.stack((factor, bias - mean * factor)).float()
+        constants, moments = torch.empty(2, 2, channels)
+        kept = torch.empty(2, channels, dtype=torch.float64)
         result = torch.empty_like(images)
-        _layers.normalize(
-            *(
-                (size, channels, *_rows(first, images, added), *_rows_of(constants), *_rows(first, result))
-                for first, size in parts
-            )
+        _layers.norm(
+            *(*_rows_of(images), images.data_ptr(), _address_of(added), weight.data_ptr(), bias.data_ptr(), eps),
+            *(constants.data_ptr(), moments.data_ptr(), kept.data_ptr(), result.data_ptr()),
         )
-        ctx.save_for_backward(images, added, weight, bias, result, mean, inverse)
+        ctx.save_for_backward(images, added, weight, bias, None if added is None else result, constants, kept)
         ctx.eps = eps
-        variance = (squares / (rows - 1)).float()
-        mean = mean.float()
-        ctx.mark_non_differentiable(mean, variance)
-        return result, mean, variance
+        ctx.mark_non_differentiable(moments)
+        return result, moments
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
-        images, added, weight, bias, result, mean, inverse = ctx.saved_tensors
+        images, added, weight, bias, result, constants, kept = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _norm_again(ctx.eps, images, added, weight, bias, grad_output)
         grad_output = grad_output.contiguous(memory_format=torch.channels_last)
-        channels = images.shape[1]
-        rows = images.numel() // channels
-        center = mean.float()
         opened = None if added is None else torch.empty_like(added)
-        parts = _parts(rows, channels)
-        sums = torch.empty(len(parts), 2, channels, dtype=torch.float64)
-        _layers.norm_sums(
-            *(
-                (
-                    *(size, channels, *_rows(first, grad_output, result, images), center.data_ptr()),
-                    *(*_rows(first, opened), *_rows_of(of_part)),
-                )
-                for (first, size), of_part in zip(parts, sums, strict=True)
-            )
-        )
-        total, product = sums.sum(dim=0)
-        product += (center - mean) * total  # the distances were from the rounded mean
-        factor = weight * inverse
-        slope = -factor * inverse.square() * product / rows
-        constants = torch.stack((factor, slope, -factor * total / rows - slope * mean)).float()
-        gradient = torch.empty_like(images)
-        given = (grad_output, result, images) if opened is None else (opened, None, images)
+        by_images = torch.empty_like(images)
+        by_parameters = torch.empty(2, images.shape[1])
         _layers.norm_gradient(
-            *(
-                (size, channels, *_rows(first, *given), *_rows_of(constants), *_rows(first, gradient))
-                for first, size in parts
-            )
+            *(*_rows_of(images), images.data_ptr(), grad_output.data_ptr(), _address_of(result), weight.data_ptr()),
+            *(constants.data_ptr(), kept.data_ptr(), _address_of(opened), by_images.data_ptr()),
+            by_parameters.data_ptr(),
         )
-        return gradient, opened, (product * inverse).float(), total.float(), None
+        return by_images, opened, *by_parameters, None
 
 
 def _layout(images: Tensor) -> torch.memory_format:
@@ -316,14 +280,15 @@ def _sides(images: Tensor, layout: torch.memory_format, batch: int) -> tuple[int
     return (batch, height, width, channels) if layout is torch.channels_last else (batch * channels, height, width, 1)
 
 
-def _rows(first: int, *tensors: Tensor | None) -> list[int]:
-    """Addresses of row ``first`` in channels-last images, 0 for None."""
-    return [0 if of is None else of.data_ptr() + FLOAT_BYTES * of.shape[1] * first for of in tensors]
+def _rows_of(images: Tensor) -> tuple[int, int, int]:
+    """Rows of channels, channels, and into how many parts the rows go, as ``_layers.c`` counts them."""
+    channels = images.shape[1]
+    rows = images.numel() // channels
+    return rows, channels, len(_parts(rows, channels))
 
 
-def _rows_of(table: Tensor) -> list[int]:
-    """Addresses of the rows of a contiguous matrix."""
-    return [table.data_ptr() + table.element_size() * table.shape[1] * row for row in range(len(table))]
+def _address_of(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def _parts(rows: int, size: int) -> list[tuple[int, int]]:
@@ -332,16 +297,6 @@ def _parts(rows: int, size: int) -> list[tuple[int, int]]:
         return [(0, rows)]
     threads = max(min(torch.get_num_threads(), rows), 1)
     return [(first, end - first) for first, end in pairwise(rows * part // threads for part in range(threads + 1))]
-
-
-def _combined(found: Tensor, sizes: list[int]) -> Tensor:
-    """Mean and sum of squared distances (2, C) of all rows, from those (P, 2, C) of parts."""
-    if len(sizes) == 1:
-        return found[0]
-    weight = torch.tensor(sizes, dtype=torch.float64).unsqueeze(1)
-    means, squares = found.unbind(dim=1)
-    mean = (weight * means).sum(dim=0) / weight.sum()
-    return torch.stack((mean, (squares + weight * (means - mean).square()).sum(dim=0)))
 
 
 def _norm_again(
