@@ -165,7 +165,7 @@ def test_threads_share_the_rows(case: LossCase, reduction: str, monkeypatch: pyt
         monkeypatch.setattr(fused, "PARALLEL_SIZE", 0)
         monkeypatch.setattr(fused, "SHARED", True)
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        loss = build(case, 9, {"reduction": reduction} if case.naive else {})  # without, of the batch as a whole
+        loss = build(case, 9, {"reduction": reduction} if LOSSES[case.name].cls.sums_samples else {})
         trained = value_and_gradient(loss, logits, target)  # GALA gathers a state, and then needs it
         found.append((*trained, *value_and_gradient(loss, logits.flip(1), target), loss.eval()(logits, target)))
     torch.testing.assert_close(*found)
