@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tailwise.losses import ClassificationLoss, CyclicalFocalLoss, GALALoss, build_loss, find_loss
+from tailwise.losses import (
+    ClassificationLoss,
+    CyclicalFocalLoss,
+    EqualizedFocalLoss,
+    GALALoss,
+    SeesawLoss,
+    build_loss,
+    find_loss,
+)
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,8 @@ class LossCase:
     """One setting of one loss.
 
     naive: (logits of one sample, its class, counts) -> its loss, in plain floats; None where the loss is of a batch.
-    naive_batch: (logits of the samples, their classes) -> the loss of a batch that is no mean over its samples.
+    stops_gradient: whether a factor has no gradient by design, which finite differences would find.
+    naive_batch: (logits of the samples, their classes, counts) -> the loss of a batch that is no mean over its samples.
     prepare: sets the state of a loss that gathers one in training; the suite tests such a loss in evaluation mode.
     """
 
@@ -26,7 +35,8 @@ class LossCase:
     naive: Callable[[list[float], int, list[int]], float] | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     prepare: Callable[[ClassificationLoss, list[int]], object] = lambda loss, counts: None
-    naive_batch: Callable[[list[list[float]], list[int]], float] | None = None
+    stops_gradient: bool = False
+    naive_batch: Callable[[list[list[float]], list[int], list[int]], float] | None = None
 
     @property
     def smoothable(self) -> bool:
@@ -37,7 +47,7 @@ class LossCase:
         """The loss of a batch by plain arithmetic: the mean over its samples, or that of the batch as a whole."""
         samples, labels = logits.tolist(), target.tolist()
         if self.naive_batch is not None:
-            return torch.tensor(self.naive_batch(samples, labels), dtype=torch.float64)
+            return torch.tensor(self.naive_batch(samples, labels, counts), dtype=torch.float64)
         assert self.naive is not None
         each = [self.naive(z, y, counts) for z, y in zip(samples, labels, strict=True)]
         return torch.tensor(sum(each) / len(each), dtype=torch.float64)
@@ -191,6 +201,138 @@ def label_aware_smoothing(head: float, tail: float, shape: Callable[[float], flo
     return naive
 
 
+def vs(gamma: float, tau: float) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        scaled = [z / (max(counts) / n) ** gamma for z, n in zip(logits, counts, strict=True)]
+        return logit_adjusted(tau)(scaled, y, counts)
+
+    return naive
+
+
+def poly(epsilon: float, gamma: float) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        p = softmax(logits)[y]
+        return -((1 - p) ** gamma) * math.log(p) + epsilon * (1 - p) ** (gamma + 1)
+
+    return naive
+
+
+def smoothed(eps: float) -> Callable[..., float]:
+    return label_aware_smoothing(eps, eps, lambda rank: rank)
+
+
+def influence_balanced(alpha: float, epsilon: float, gamma: float = 0.0) -> Callable[..., float]:
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        p = softmax(logits)
+        influence = sum(abs(share - (j == y)) for j, share in enumerate(p))
+        return -alpha / (influence + epsilon) * (1 - p[y]) ** gamma * math.log(p[y])
+
+    return naive
+
+
+def weighted_negatives(weight: Callable[[list[float], int, int, list[int]], float]) -> Callable[..., float]:
+    """Softmax with each other class j of a sample of class y counted ``weight(p, y, j, counts)`` times."""
+
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        p = softmax(logits)
+        others = sum(weight(p, y, j, counts) * share for j, share in enumerate(p) if j != y)
+        return -math.log(p[y] / (p[y] + others))
+
+    return naive
+
+
+def equalization_weight(gamma: float, threshold: float | None) -> Callable[..., float]:
+    def weight(p: list[float], y: int, j: int, counts: list[int]) -> float:
+        rare = counts[j] / sum(counts) < (1 / len(counts) if threshold is None else threshold)
+        return 1 - gamma if rare else 1.0
+
+    return weight
+
+
+def seesaw_weight(p_exponent: float, q_exponent: float, eps: float) -> Callable[..., float]:
+    def weight(p: list[float], y: int, j: int, counts: list[int]) -> float:
+        mitigation = min(1.0, max(counts[j], 1) / max(counts[y], 1)) ** p_exponent
+        return mitigation * max(1.0, p[j] / max(p[y], eps)) ** q_exponent
+
+    return weight
+
+
+def count_for_seesaw(loss: ClassificationLoss, counts: list[int]) -> None:
+    assert isinstance(loss, SeesawLoss)
+    assert loss.seen is not None
+    loss.seen += torch.tensor(counts, dtype=torch.float64)
+
+
+def sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z))
+
+
+def one_vs_rest(
+    positive: Callable[[float, int, list[int]], float], negative: Callable[[float, int, list[int]], float]
+) -> Callable[..., float]:
+    """The sum over the classes of a term of the class's probability, number and all counts."""
+
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        terms = (
+            positive(sigmoid(z), j, counts) if j == y else negative(sigmoid(z), j, counts) for j, z in enumerate(logits)
+        )
+        return sum(terms)
+
+    return naive
+
+
+def multi_label_asymmetric(gamma_pos: float, gamma_neg: float, margin: float) -> Callable[..., float]:
+    def negative(p: float, j: int, counts: list[int]) -> float:
+        shifted = max(p - margin, 0.0)
+        return -(shifted**gamma_neg) * math.log(1 - shifted)
+
+    return one_vs_rest(lambda p, j, counts: -((1 - p) ** gamma_pos) * math.log(p), negative)
+
+
+def received_by_classes(counts: list[int]) -> tuple[list[float], list[float]]:
+    """A state that the equalized focal loss may have reached; the largest class is in balance."""
+    most, total = max(counts), sum(counts)
+    return [0.05 * n for n in counts], [0.05 * n if n == most else 0.1 * total for n in counts]
+
+
+def set_received(loss: ClassificationLoss, counts: list[int]) -> None:
+    assert isinstance(loss, EqualizedFocalLoss)
+    positive, negative = received_by_classes(counts)
+    loss.positive_gradient += torch.tensor(positive, dtype=torch.float64)
+    loss.negative_gradient += torch.tensor(negative, dtype=torch.float64)
+
+
+def equalized_focal(gamma: float, scale: float, alpha: float) -> Callable[..., float]:
+    def term(p: float, share: float, exponent: float) -> float:
+        return -share * exponent / gamma * (1 - p) ** exponent * math.log(p)
+
+    def naive(logits: list[float], y: int, counts: list[int]) -> float:
+        received = zip(*received_by_classes(counts), strict=True)
+        exponents = [gamma + scale * (1 - min(positive / negative, 1.0)) for positive, negative in received]
+        return one_vs_rest(
+            lambda p, j, counts: term(p, alpha, exponents[j]), lambda p, j, counts: term(1 - p, 1 - alpha, exponents[j])
+        )(logits, y, counts)
+
+    return naive
+
+
+def lade(remine_lambda: float, regularizer_weight: float) -> Callable[..., float]:
+    def naive(logits: list[list[float]], labels: list[int], counts: list[int]) -> float:
+        prior = [n / sum(counts) for n in counts]
+        total = sum(logit_adjusted(1.0)(z, y, counts) for z, y in zip(logits, labels, strict=True)) / len(labels)
+        for c, share in enumerate(prior):
+            own = [z[c] for z, y in zip(logits, labels, strict=True) if y == c]
+            mean = sum(own) / len(own) if own else 0.0
+            top = max(z[c] for z in logits)
+            partition = sum(math.exp(z[c] - top) / (len(prior) * share) for z in logits) / len(logits)
+            log_partition = top + math.log(partition)
+            bound = mean - log_partition - remine_lambda * log_partition**2
+            total -= regularizer_weight * share * bound
+        return total
+
+    return naive
+
+
 Sums = tuple[float, float, float]
 
 
@@ -201,7 +343,7 @@ def overlap(
 ) -> Callable[..., float]:
     """The mean of ``term`` over the classes, of (true positives, false negatives, false positives), plus samples."""
 
-    def naive(logits: list[list[float]], labels: list[int]) -> float:
+    def naive(logits: list[list[float]], labels: list[int], counts: list[int]) -> float:
         probabilities = [[score(p) for p in softmax(z)] for z in logits]
         terms = []
         for c in range(len(logits[0])):
@@ -282,6 +424,27 @@ CASES = [
         arguments={"focal_share": 0.4, "delta": 0.6, "gamma": 1.5},
         naive_batch=overlap(lambda sums: 0.6 * tversky(sums, 0.6, 1.5, 1e-6), lambda z, y: 0.4 * focal(2.0)(z, y, [])),
     ),
+    LossCase("vs", vs(0.3, 1.0)),
+    LossCase("vs", vs(0.5, 0.5), {"gamma": 0.5, "tau": 0.5}),
+    LossCase("poly", poly(1.0, 0.0)),
+    LossCase("poly", poly(-0.5, 2.0), {"epsilon": -0.5, "gamma": 2.0}),
+    LossCase("label_over_smoothing", smoothed(0.98)),
+    LossCase("logit_adjusted", logit_adjusted(0.75), {"tau": 0.75, "learnable": True}),
+    LossCase("influence_balanced", influence_balanced(1000.0, 1e-3)),
+    LossCase("influence_balanced", influence_balanced(10.0, 0.1, 1.5), {"alpha": 10.0, "epsilon": 0.1, "gamma": 1.5}),
+    LossCase("equalization", weighted_negatives(equalization_weight(0.9, None))),
+    LossCase("equalization", weighted_negatives(equalization_weight(1.0, 0.1)), {"gamma": 1.0, "threshold": 0.1}),
+    LossCase("seesaw", weighted_negatives(seesaw_weight(0.8, 2.0, 0.01)), stops_gradient=True),
+    LossCase("seesaw", weighted_negatives(seesaw_weight(0.5, 0.0, 0.1)), {"p": 0.5, "q": 0.0, "eps": 0.1}),
+    LossCase("asl_multi_label", multi_label_asymmetric(1, 4, 0.05), {"detach_weight": False}),
+    LossCase(
+        "asl_multi_label",
+        multi_label_asymmetric(0, 2, 0.0),
+        {"gamma_pos": 0.0, "gamma_neg": 2.0, "margin": 0.0, "detach_weight": False},
+    ),
+    LossCase("equalized_focal", equalized_focal(2.0, 8.0, 0.25), prepare=set_received),
+    LossCase("lade", naive_batch=lade(0.1, 0.1)),
+    LossCase("lade", arguments={"remine_lambda": 0.01, "regularizer_weight": 1.0}, naive_batch=lade(0.01, 1.0)),
 ]
 
 

@@ -73,6 +73,8 @@ def test_loss_of_a_batch_equals_the_formula_in_plain_arithmetic(case: LossCase) 
 
 @with_smoothing(None, 0.2)
 def test_gradient_passes_gradcheck_for_hard_and_soft_targets(case: LossCase, smoothing: float | None) -> None:
+    if case.stops_gradient:
+        pytest.skip("held to golden gradients instead")
     loss = build(case, **smoothed(smoothing))
     logits, target = problem()
     logits.requires_grad_()
@@ -167,7 +169,7 @@ def test_reductions_agree(case: LossCase) -> None:
     torch.testing.assert_close(build(case, reduction="mean")(logits, target), each.mean())
 
 
-@every_loss
+@pytest.mark.parametrize("case", [case for case in CASES if LOSSES[case.name].cls.is_softmax], ids=lambda c: c.label)
 def test_adding_a_constant_to_all_logits_changes_nothing(case: LossCase) -> None:
     loss = build(case)
     logits, target = problem()
@@ -319,7 +321,7 @@ def test_class_index_out_of_range_is_refused(case: LossCase) -> None:
 @pytest.mark.parametrize(
     ("logits", "target", "message"),
     [
-        (torch.zeros(5), torch.tensor([0]), r"logits must be floating of shape \(B, C\)"),
+        (torch.zeros(5, 2, 2), torch.tensor([0]), r"logits must be floating of shape \(B, C\)"),
         (torch.zeros(2, 5, dtype=torch.long), torch.tensor([0, 1]), "logits must be floating"),
         (torch.zeros(2, 5), torch.tensor([0, 1, 2]), r"class indices of shape \(2,\)"),
         (torch.zeros(2, 5), torch.zeros(2, 5, dtype=torch.long), "give one-hot targets as floats"),

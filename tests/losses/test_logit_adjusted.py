@@ -41,3 +41,26 @@ def test_logits_of_a_balanced_posterior_are_its_minimum() -> None:
 def test_class_without_samples_is_refused() -> None:
     with pytest.raises(ValueError, match="class 1 has count 0, so its log prior is infinite"):
         LogitAdjustedLoss([3, 0, 2])
+
+
+def test_gradient_of_a_learnable_strength_is_that_of_the_formula() -> None:
+    logits, target = problem()
+    counts = [50, 20, 10, 5, 1]
+    loss = LogitAdjustedLoss(counts, tau=0.7, learnable=True)
+    (tau,) = loss.parameters()
+    (gradient,) = torch.autograd.grad(loss(logits, target), tau)
+    step = 1e-6
+    above, below = (LogitAdjustedLoss(counts, tau=0.7 + d)(logits, target) for d in (step, -step))
+    torch.testing.assert_close(gradient, (above - below) / (2 * step), rtol=1e-6, atol=1e-9)
+
+
+def test_strength_that_learns_comes_to_explain_the_prior() -> None:
+    counts = [80, 20]
+    loss = LogitAdjustedLoss(counts, tau=0.0, learnable=True)
+    optimizer = torch.optim.SGD(loss.parameters(), lr=1.0)
+    logits, target = torch.zeros(100, 2), torch.tensor([0] * 80 + [1] * 20)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss(logits, target).backward()
+        optimizer.step()
+    assert loss.tau.item() == pytest.approx(1.0, abs=1e-3)

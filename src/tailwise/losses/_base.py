@@ -74,6 +74,12 @@ class ClassificationLoss(nn.Module):
     """Whether the loss scales its logits, so that they are to be cosines."""
     sums_samples: ClassVar[bool] = True
     """Whether a batch's loss is the sum or mean of what each of its samples gives alone."""
+    is_softmax: ClassVar[bool] = True
+    """Whether it depends on the differences of a sample's logits alone."""
+    needs_features: ClassVar[bool] = False
+    """Whether ``forward`` takes what the last layer was given, (B, F), as a third argument."""
+    gathered: ClassVar[tuple[str, ...]] = ()
+    """Buffers of sums over training, which never move to a lower precision: they would stop growing there."""
 
     def __init__(self, class_counts: CountsLike | None = None, **options: Unpack[LossOptions]) -> None:
         super().__init__()
@@ -177,8 +183,10 @@ class ClassificationLoss(nn.Module):
 
         Args:
             logits: (B, C), floating; half precision is computed in float32. Loss and gradient are finite for sizes up
-                to 1e30; beyond, a difference of two logits or the sum over the batch may overflow float32.
-            target: (B,) class indices, or (B, C) class probabilities (mixup, CutMix, label smoothing from anywhere).
+                to 1e30; beyond, a difference of two logits or the sum over the batch may overflow float32. One logit
+                z a sample, (B,) or (B, 1), is that of class 1 of two: p_1 = sigmoid(z), as of the logits (0, z).
+            target: (B,) class indices, or (B, C) class probabilities (mixup, CutMix, label smoothing from anywhere). Of
+                one logit (B,) or (B, 1): 0 or 1 of any type, or the probability of class 1.
 
         Returns:
             A scalar, or (B,) with ``reduction="none"`` (0 where ignored). A batch without a valid sample gives 0.
@@ -188,6 +196,8 @@ class ClassificationLoss(nn.Module):
             ValueError: the shapes or types do not fit together.
             IndexError: a class index is not in 0 .. C-1 and not ``ignore_index``.
         """
+        if isinstance(logits, Tensor) and isinstance(target, Tensor) and logits.shape[1:] in ((), (1,)):
+            logits, target = two_classes(logits, target)
         fusable = can_fuse(logits, target)
         if not fusable:
             _check_logits(logits)
@@ -310,7 +320,10 @@ class ClassificationLoss(nn.Module):
         return other if weight is None else other * weight
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        exact = {name: buffer for name in self.gathered if (buffer := getattr(self, name)) is not None}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, buffer in exact.items():
+            setattr(self, name, buffer.to(getattr(self, name).device))
         self.derive()
         self._forget()
         return self
@@ -338,6 +351,23 @@ def one_minus_exp(log_p: Tensor) -> Tensor:
     return (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).eps)
 
 
+def number_of_classes(loss: ClassificationLoss, num_classes: int | None) -> int:
+    """C of a loss that is told it, or the counts of its classes, or both if they agree."""
+    counted = None if loss.class_counts is None else len(loss.class_counts)
+    if counted is None and num_classes is None:
+        raise ValueError(f"{type(loss).__name__} must know the number of classes: give num_classes or class_counts")
+    if None not in (counted, num_classes) and counted != num_classes:
+        raise ValueError(f"num_classes is {num_classes} but class_counts has {counted}: give one")
+    found = num_classes if counted is None else counted
+    assert found is not None
+    return found
+
+
+def exact_precision() -> torch.dtype:
+    """The best precision in which a buffer can be moved to any device there is (MPS has no float64)."""
+    return torch.float32 if torch.backends.mps.is_available() else torch.float64
+
+
 def require_every_class(class_counts: Tensor | None, reason: str) -> None:
     """Refuse counts that leave a class without a sample, where the loss has no meaning for one."""
     assert class_counts is not None  # the constructor has refused None where counts are needed
@@ -361,6 +391,8 @@ def double_precision(constants: Tensor) -> Tensor:
 
 def _brief(setting: Any) -> str:
     """A setting as Python writes it, or how many classes it has where they would not fit on a line."""
+    if isinstance(setting, Tensor) and setting.ndim == 0:
+        return f"{setting.item():.6g}"
     if isinstance(setting, (Tensor, list)) and len(setting) > MAX_SHOWN_CLASSES:
         return f"<{len(setting)} classes>"
     if isinstance(setting, Tensor):
@@ -372,6 +404,30 @@ def require_tensor(name: str, given: object) -> None:
     """Refuse what is no tensor."""
     if not isinstance(given, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(given).__name__}; convert with torch.as_tensor")
+
+
+def can_look(tensor: Tensor) -> bool:
+    """Whether a decision may depend on what it holds: not while a graph is traced, nor, to wait for it, on a GPU."""
+    return tensor.is_cpu and not torch.compiler.is_compiling()
+
+
+def require_labels(label: Tensor, num_classes: int) -> None:
+    """Refuse class indices out of bounds, as ``torch.nn.functional.nll_loss`` does, where one may look."""
+    if can_look(label) and (wrong := (label < 0) | (label >= num_classes)).any():
+        raise IndexError(f"Target {int(label[wrong][0])} is out of bounds.")
+
+
+def two_classes(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """One logit a sample and its target, (B,) or (B, 1), as two classes: (B, 2), and (B,) or (B, 2)."""
+    z = logits.reshape(-1)
+    if target.shape not in ((len(z),), (len(z), 1)):
+        raise ValueError(
+            f"one logit a sample, {tuple(logits.shape)}, takes a target (B,) or (B, 1) of 0 and 1, "
+            f"got shape {tuple(target.shape)}"
+        )
+    target = target.reshape(-1)
+    target = torch.stack((1 - target, target), dim=1) if target.is_floating_point() else target.long()
+    return torch.stack((torch.zeros_like(z), z), dim=1), target
 
 
 def _check_logits(logits: Tensor) -> None:

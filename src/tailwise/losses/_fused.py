@@ -40,6 +40,7 @@ class Term(IntEnum):
     FOCAL = 2
     PENALTY = 3
     CYCLICAL = 4
+    POLY = 5
 
 
 class Other(IntEnum):
@@ -82,6 +83,7 @@ class RowFormula(NamedTuple):
     strength: Tensor | None = None
     factor: float = 1.0
     scale: float = 1.0
+    scales: Tensor | None = None
     offset: Tensor | None = None
     margin: Tensor | None = None
     other: Other = Other.NONE
@@ -110,7 +112,10 @@ class Prepared:
         self, loss: ClassificationLoss, classes: int, formula: RowFormula, region: RegionFormula | None = None
     ) -> None:
         self.classes = classes
-        constants = (loss.weight, formula.offset, formula.margin, formula.strength, formula.smoothing)
+        constants = (
+            *(loss.weight, formula.scales, formula.offset, formula.margin, formula.strength),
+            formula.smoothing,
+        )
         self.sources = [(tensor, tensor._version) for tensor in constants if tensor is not None]
         copies = {id(tensor): tensor.to(torch.float32).contiguous() for tensor, _ in self.sources}
         self.memory = list(copies.values())
@@ -120,7 +125,8 @@ class Prepared:
 
         self.weight = address(loss.weight)
         self.own: Arguments = (
-            *(loss.ignore_index, self.weight, formula.scale, address(formula.offset), address(formula.margin)),
+            *(loss.ignore_index, self.weight, formula.scale, address(formula.scales)),
+            *(address(formula.offset), address(formula.margin)),
             *(formula.term, formula.a, formula.b, formula.c, formula.d, address(formula.strength), formula.factor),
         )
         self.others: Arguments = (formula.other, formula.gamma, formula.eta, formula.eps, address(formula.smoothing))

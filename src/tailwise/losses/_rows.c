@@ -1,8 +1,8 @@
 /* Losses of a batch of float32 logits and their gradients, one pass over each row.
  *
- * A row of logits z with the label y becomes x = scale * z + offset - margin_y * onehot_y, log p = log softmax(x). A row
- * stays in the cache from its maximum to its gradient, where a graph of tensor operations goes over memory several times
- * and pays for each operation.
+ * A row of logits z with the label y becomes x = scale * scales * z + offset - margin_y * onehot_y, log p = log softmax(x).
+ * A row stays in the cache from its maximum to its gradient, where a graph of tensor operations goes over memory several
+ * times and pays for each operation.
  *
  * `rows` adds up, over the samples,
  *
@@ -29,7 +29,7 @@ enum { BLOCK = 1024 }; /* terms that are summed in float32 before they join a su
 #define EPSILON 1.1920928955078125e-07
 
 /* The numbers are those of tailwise.losses._fused. */
-typedef enum { TERM_NONE, TERM_CROSS_ENTROPY, TERM_FOCAL, TERM_PENALTY, TERM_CYCLICAL } Term;
+typedef enum { TERM_NONE, TERM_CROSS_ENTROPY, TERM_FOCAL, TERM_PENALTY, TERM_CYCLICAL, TERM_POLY } Term;
 typedef enum { OTHER_NONE, OTHER_LINEAR, OTHER_FOCUSED } Other;
 typedef enum { REGION_DICE, REGION_TVERSKY } Region;
 
@@ -43,7 +43,7 @@ typedef struct {
 typedef struct {
     int64_t classes, ignored;
     double scale;
-    const float *offset, *margin, *weight; /* (C) */
+    const float *scales, *offset, *margin, *weight; /* (C), each with `scale` a factor of its own class */
     OwnTerm own;
 } Loss;
 
@@ -127,6 +127,11 @@ INLINE double bare_term(const OwnTerm *own, int64_t label, double p, double log_
         *slope = -factor - p * change * log_p;
         return -factor * log_p;
     }
+    if (own->term == TERM_POLY) { /* exponent a, b of the first term of the expansion in 1 - p more */
+        const double factor = power(q, own->a);
+        *slope = own->a * factor / q * p * log_p - factor - (own->a + 1) * own->b * factor * p;
+        return factor * (own->b * q - log_p);
+    }
     *slope = 0;
     return 0;
 }
@@ -146,7 +151,14 @@ INLINE float adjusted(const Loss *loss, const float *z, int64_t label, float *x,
     const float scale = (float)loss->scale;
     const float *offset = loss->offset;
     float top = -INFINITY;
-    if (offset) {
+    if (loss->scales) {
+        const float *scales = loss->scales;
+        SIMD(reduction(max : top))
+        for (int64_t j = 0; j < classes; j++) {
+            x[j] = scale * scales[j] * z[j] + (offset ? offset[j] : 0);
+            top = x[j] > top ? x[j] : top;
+        }
+    } else if (offset) {
         SIMD(reduction(max : top))
         for (int64_t j = 0; j < classes; j++) {
             x[j] = scale * z[j] + offset[j];
@@ -324,6 +336,10 @@ static double rows_of(const Loss *loss, const Spread *spread, const float *logit
             for (int64_t j = 0; j < classes; j++) g[j] = x[j] * factor + constant * slopes[j];
             g[label] += (float)(slope * step);
         }
+        if (loss->scales) {
+            SIMD()
+            for (int64_t j = 0; j < classes; j++) g[j] *= loss->scales[j];
+        }
         loss_sum += value;
         if (row_loss) row_loss[i] = (float)(value * unit);
     }
@@ -485,10 +501,11 @@ static Loss common(PyObject *const *args) {
                   .ignored = WHOLE(4),
                   .weight = POINTER(5),
                   .scale = NUMBER(6),
-                  .offset = POINTER(7),
-                  .margin = POINTER(8),
-                  .own = {.term = (Term)WHOLE(9), .a = NUMBER(10), .b = NUMBER(11), .c = NUMBER(12), .d = NUMBER(13),
-                          .strength = POINTER(14), .factor = NUMBER(15)}};
+                  .scales = POINTER(7),
+                  .offset = POINTER(8),
+                  .margin = POINTER(9),
+                  .own = {.term = (Term)WHOLE(10), .a = NUMBER(11), .b = NUMBER(12), .c = NUMBER(13), .d = NUMBER(14),
+                          .strength = POINTER(15), .factor = NUMBER(16)}};
 }
 
 static int right_number(const char *name, Py_ssize_t count, Py_ssize_t wanted) {
@@ -591,15 +608,15 @@ static double put_together(const Batch *batch, double *received) {
  * of the weights, where there is one. */
 static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
-    if (!right_number("rows", count, 34)) return NULL;
+    if (!right_number("rows", count, 35)) return NULL;
     Batch batch = {.logits = POINTER(0), .target = POINTER(1), .rows = WHOLE(2), .loss = common(args),
-                   .spread = {.other = (Other)WHOLE(16), .gamma = NUMBER(17), .eta = NUMBER(18), .eps = NUMBER(19),
-                              .smoothing = POINTER(20)},
-                   .unit = NUMBER(21), .gradient = POINTER(22), .row_loss = POINTER(23), .parts = (long)WHOLE(24)};
-    const State state = {.theta = POINTER(25), .phi = POINTER(26), .latest = POINTER(27), .eps = NUMBER(28),
-                         .positive = NUMBER(29), .negative = NUMBER(30), .constants = POINTER(31)};
-    batch.gathering = WHOLE(32) != 0;
-    double *given = POINTER(33);
+                   .spread = {.other = (Other)WHOLE(17), .gamma = NUMBER(18), .eta = NUMBER(19), .eps = NUMBER(20),
+                              .smoothing = POINTER(21)},
+                   .unit = NUMBER(22), .gradient = POINTER(23), .row_loss = POINTER(24), .parts = (long)WHOLE(25)};
+    const State state = {.theta = POINTER(26), .phi = POINTER(27), .latest = POINTER(28), .eps = NUMBER(29),
+                         .positive = NUMBER(30), .negative = NUMBER(31), .constants = POINTER(32)};
+    batch.gathering = WHOLE(33) != 0;
+    double *given = POINTER(34);
     if (PyErr_Occurred()) return NULL;
     const int64_t classes = batch.loss.classes;
     const double share = checked_shares(batch.target, batch.rows, classes, batch.loss.ignored, batch.loss.weight);
@@ -629,13 +646,13 @@ static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t count)
 /* regions(logits, target, rows, <common>, alpha, region, delta, gamma, smooth, class_share, gradient). */
 static PyObject *regions(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
-    if (!right_number("regions", count, 23)) return NULL;
+    if (!right_number("regions", count, 24)) return NULL;
     const float *logits = POINTER(0);
     const int64_t *target = POINTER(1), number = WHOLE(2);
     const Loss loss = common(args);
-    const double alpha = NUMBER(16), delta = NUMBER(18), gamma = NUMBER(19), smooth = NUMBER(20), class_share = NUMBER(21);
-    const Region region = (Region)WHOLE(17);
-    float *gradient = POINTER(22);
+    const double alpha = NUMBER(17), delta = NUMBER(19), gamma = NUMBER(20), smooth = NUMBER(21), class_share = NUMBER(22);
+    const Region region = (Region)WHOLE(18);
+    float *gradient = POINTER(23);
     if (PyErr_Occurred()) return NULL;
     if (checked_shares(target, number, loss.classes, loss.ignored, NULL) < 0) return NULL;
     double *sums = malloc((size_t)(5 * loss.classes + number + padded(loss.classes)) * sizeof(double)), value;

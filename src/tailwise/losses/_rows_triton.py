@@ -146,7 +146,12 @@ class TritonRows:
         loss.match_classes(num_classes, device)
         formula = loss.row_formula()
         self.smoothed = formula is not None and (formula.eps > 0 or formula.smoothing is not None)
-        if formula is None or formula.state is not None or (self.smoothed and formula.other == Other.FOCUSED):
+        if (
+            formula is None
+            or formula.state is not None
+            or formula.scales is not None
+            or (self.smoothed and formula.other == Other.FOCUSED)
+        ):
             raise ValueError(
                 f'backend "triton" has no kernel for {type(loss).__name__} with these options; use backend "chunked"'
             )

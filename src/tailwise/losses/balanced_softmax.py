@@ -35,4 +35,4 @@ class BalancedSoftmaxLoss(LogitAdjustedLoss):
     """
 
     def __init__(self, class_counts: CountsLike, tau: float = 1.0, **options: Unpack[LossOptions]) -> None:
-        super().__init__(class_counts, tau, **options)
+        super().__init__(class_counts, tau, False, **options)

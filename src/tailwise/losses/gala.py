@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from typing_extensions import Self, Unpack
+from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, one_of, whole_number
-from tailwise.losses._base import LossOptions, Variant, summed_over_ranks
+from tailwise.losses._base import LossOptions, Variant, exact_precision, number_of_classes, summed_over_ranks
 from tailwise.losses._fused import RowFormula, State, Term
 from tailwise.losses._margin import MarginLoss, lowered
 from tailwise.losses._registry import register_loss
@@ -57,6 +56,7 @@ class GALALoss(MarginLoss):
     arXiv 2403.09036.
     """
 
+    gathered = ("positive_gradient", "negative_gradient", "latest_sums")
     positive_gradient: Tensor
     negative_gradient: Tensor
     latest_sums: Tensor | None
@@ -72,21 +72,12 @@ class GALALoss(MarginLoss):
         **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(class_counts, **options)
-        if num_classes is not None:
-            num_classes = whole_number("num_classes", num_classes, at_least=1)
-        elif self.class_counts is None:
-            raise ValueError("GALALoss must know the number of classes: give num_classes or class_counts")
-        if num_classes is not None and self.class_counts is not None and num_classes != len(self.class_counts):
-            raise ValueError(f"num_classes is {num_classes} but class_counts has {len(self.class_counts)}: give one")
         one_of("variant", variant, get_args(Variant))
-        self.num_classes = num_classes
-        size = num_classes if self.class_counts is None else len(self.class_counts)
-        assert size is not None
-        # MPS has no float64, and a buffer that cannot be moved there would make the loss unusable.
-        precision = torch.float32 if torch.backends.mps.is_available() else torch.float64
-        self.register_buffer("positive_gradient", torch.zeros(size, dtype=precision))
-        self.register_buffer("negative_gradient", torch.zeros(size, dtype=precision))
-        self.register_buffer("latest_sums", torch.zeros(size, dtype=precision) if variant == "released" else None)
+        self.num_classes = None if num_classes is None else whole_number("num_classes", num_classes, at_least=1)
+        state = torch.zeros(number_of_classes(self, self.num_classes), dtype=exact_precision())
+        self.register_buffer("positive_gradient", state)
+        self.register_buffer("negative_gradient", state.clone())
+        self.register_buffer("latest_sums", state.clone() if variant == "released" else None)
         self.lambda_pos = in_range("lambda_pos", lambda_pos)
         self.lambda_neg = in_range("lambda_neg", lambda_neg)
         self.eps = in_range("eps", eps, above=0)
@@ -149,15 +140,6 @@ class GALALoss(MarginLoss):
         # What a sample's own class receives, the others together receive with the other sign.
         self.positive_gradient += sums
         self.negative_gradient += sums
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move the state, but never to a lower precision, in which the sums would stop growing."""
-        state = {name: getattr(self, name) for name in ("positive_gradient", "negative_gradient", "latest_sums")}
-        super()._apply(fn, recurse)
-        for name, exact in state.items():
-            if exact is not None:
-                setattr(self, name, exact.to(getattr(self, name).device))
-        return self
 
 
 BaGMarLoss = GALALoss

@@ -228,7 +228,11 @@ def _require_sum_over_samples(loss: ClassificationLoss) -> None:
             f"linear_loss takes losses that are sums over samples, got {name}, one of a whole batch: use it "
             "on the logits"
         )
-    if loss.training and type(loss).observe is not ClassificationLoss.observe:
+    if any(parameter.requires_grad for parameter in loss.parameters()):
+        raise ValueError(f"linear_loss has no gradient for the parameters of {name}: use it on the logits")
+    if loss.needs_features:
+        raise ValueError(f"linear_loss hands no features on to a loss, which {name} needs: use it on the logits")
+    if loss.training and loss.gathered:
         raise ValueError(
             f"linear_loss shows a loss no whole batch, from which {name} gathers its state in training: use it on the "
             "logits, or call its eval()"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
-from tailwise.losses._base import ClassificationLoss, LossOptions, double_precision, require_every_class
+from tailwise.losses._base import (
+    ClassificationLoss,
+    LossOptions,
+    double_precision,
+    exact_precision,
+    require_every_class,
+)
 from tailwise.losses._fused import Other, RowFormula, Term
 from tailwise.losses._registry import register_loss
 
@@ -24,9 +31,14 @@ class LogitAdjustedLoss(ClassificationLoss):
 
     Predict with the plain logits z. With tau = 1 this is balanced softmax.
 
+    A learnable tau is a parameter, to be handed to the optimiser with the network's. It takes what fits the training
+    data best, for which the prior as it is, tau = 1, is right where the logits are free; it moves away where they are
+    not, as with cosine heads.
+
     Args:
         class_counts: (C,) training counts n_c, all positive.
         tau: strength; 0 is cross entropy.
+        learnable: whether tau is a parameter, which starts at the value given.
         **options: see ``LossOptions``.
 
     Raises:
@@ -37,10 +49,14 @@ class LogitAdjustedLoss(ClassificationLoss):
 
     log_prior: Tensor
 
-    def __init__(self, class_counts: CountsLike, tau: float = 1.0, **options: Unpack[LossOptions]) -> None:
+    def __init__(
+        self, class_counts: CountsLike, tau: float = 1.0, learnable: bool = False, **options: Unpack[LossOptions]
+    ) -> None:
         super().__init__(class_counts, **options)
         require_every_class(self.class_counts, "its log prior is infinite")
-        self.tau = in_range("tau", tau)
+        tau = in_range("tau", tau)
+        self.learnable = learnable
+        self.tau: float | nn.Parameter = nn.Parameter(torch.tensor(tau, dtype=exact_precision())) if learnable else tau
         self.derive()
 
     def derive(self) -> None:
@@ -53,8 +69,10 @@ class LogitAdjustedLoss(ClassificationLoss):
         """Z + tau * log pi."""
         return logits + self.tau * self.log_prior.to(logits)
 
-    def row_formula(self) -> RowFormula:
-        """See ``ClassificationLoss``."""
+    def row_formula(self) -> RowFormula | None:
+        """See ``ClassificationLoss``; a tau that learns needs a gradient of its own."""
+        if isinstance(self.tau, nn.Parameter):
+            return None
         offset = self.tau * self.log_prior
         return RowFormula(Term.CROSS_ENTROPY, offset=offset, other=Other.LINEAR, eps=self.label_smoothing)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 import torch
 from torch import Tensor, nn
 
@@ -69,10 +71,15 @@ class Classifier(nn.Module):
         features: Tensor = self.backbone(self.standardize(inputs))
         return features
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (B, C)."""
-        logits: Tensor = self.head(self.features(inputs))
-        return logits
+    @overload
+    def forward(self, inputs: Tensor) -> Tensor: ...
+    @overload
+    def forward(self, inputs: Tensor, with_features: Literal[True]) -> tuple[Tensor, Tensor]: ...
+    def forward(self, inputs: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """Logits (B, C), and with them, for losses that look at both, the features (B, F)."""
+        features = self.features(inputs)
+        logits: Tensor = self.head(features)
+        return (logits, features) if with_features else logits
 
     @property
     def num_parameters(self) -> int:

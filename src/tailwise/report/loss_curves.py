@@ -16,13 +16,15 @@ from tailwise.errors import InputError
 from tailwise.losses import (
     ClassificationLoss,
     CyclicalFocalLoss,
+    EqualizationLoss,
     GALALoss,
+    InfluenceBalancedLoss,
     LDAMLoss,
     LossEntry,
     build_loss,
     find_loss,
 )
-from tailwise.losses._region import RegionLoss
+from tailwise.losses._one_vs_rest import OneVsRestLoss
 from tailwise.recipes.catalog import parse_override, validate
 from tailwise.recipes.config import LossConfig
 
@@ -130,7 +132,7 @@ def _curves_of(name: str, entry: LossEntry, own: dict[str, Any], counts: ClassCo
     if entry.cls is CyclicalFocalLoss:
         own = {"epochs": 1, **own}
     checked = validate(LossConfig, {"name": entry.name, **own}, f"loss {name}")
-    reduction = {} if issubclass(entry.cls, RegionLoss) else {"reduction": "none"}
+    reduction = {"reduction": "none"} if entry.cls.sums_samples else {}
     try:
         loss = build_loss(entry.name, counts, **checked.arguments, **reduction).eval()
         note = _assume(loss, counts)
@@ -156,8 +158,14 @@ def _assume(loss: ClassificationLoss, counts: ClassCounts) -> str | None:
         return (
             f"given the cosines z / {loss.scale:g}, so that p is the softmax of the scaled cosines, before the margin"
         )
-    if isinstance(loss, RegionLoss):
+    if not loss.sums_samples:
         return "a loss of a whole batch, drawn for a batch of this one sample"
+    if isinstance(loss, OneVsRestLoss):
+        return "given the logits log(p / (1 - p)), so that p is the sigmoid of the own class's"
+    if isinstance(loss, InfluenceBalancedLoss):
+        return "features of length 1"
+    if isinstance(loss, EqualizationLoss):
+        return "rare classes left out by their mean share; in training they are drawn"
     return None
 
 
@@ -174,7 +182,11 @@ def _curve(loss: ClassificationLoss, label: int, num_classes: int, p: Curve) -> 
 def _loss_of_each(loss: ClassificationLoss, logits: Tensor, label: int) -> Tensor:
     """(P,) the loss of each row as a sample of class ``label``."""
     target = torch.full((len(logits),), label)
-    if isinstance(loss, RegionLoss):
+    if not loss.sums_samples:
         return torch.stack([loss(row.unsqueeze(0), target[:1]) for row in logits])
-    values: Tensor = loss(logits / loss.scale if isinstance(loss, LDAMLoss) else logits, target)
+    if isinstance(loss, LDAMLoss):
+        logits = logits / loss.scale
+    if isinstance(loss, OneVsRestLoss):
+        logits = logits - torch.log1p(-logits.exp())
+    values: Tensor = loss(logits, target)
     return values

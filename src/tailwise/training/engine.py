@@ -182,7 +182,9 @@ class _Run:
             self.mix = recipe.mixing.mix(self.class_counts, fabric.device)
         self.loss: ClassificationLoss = loss.to(fabric.device)
         self._set_class_weights(0)
-        optimizer = build_optimizer(recipe.optimizer, classifier.parameters(), fabric.device.type)
+        # A loss may learn as well, the strength of its adjustment.
+        learned = [*classifier.parameters(), *self.loss.parameters()]
+        optimizer = build_optimizer(recipe.optimizer, learned, fabric.device.type)
         self.num_parameters = classifier.num_parameters
         if options.compile:
             # The last batch of an epoch may be smaller: a second graph is faster than one for any size.
@@ -247,7 +249,7 @@ class _Run:
             if self.mix is not None:
                 inputs, targets = self.mix(inputs, targets, epoch, mixing_generator)
             self.optimizer.zero_grad()
-            loss = self.loss(self.network(inputs), targets)
+            loss = self._loss_of(inputs, targets)
             self.fabric.backward(loss)
             if self.recipe.training.clip_norm is not None:
                 self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.recipe.training.clip_norm)
@@ -261,6 +263,15 @@ class _Run:
                 "set training.clip_norm"
             )
         return mean
+
+    def _loss_of(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        loss: Tensor
+        if self.loss.needs_features:
+            logits, features = self.network(inputs, with_features=True)
+            loss = self.loss(logits, targets, features)
+        else:
+            loss = self.loss(self.network(inputs), targets)
+        return loss
 
     def _predict(self, batches: Batches) -> tuple[Tensor, Tensor]:
         """Logits (N, C) whose softmax are probabilities, and targets (N,), on the CPU."""

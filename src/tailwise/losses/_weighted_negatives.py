@@ -1,0 +1,57 @@
+"""Losses whose softmax counts the other classes by weights that depend on the sample's own class."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tailwise.losses._base import ClassificationLoss, require_labels
+
+
+class WeightedNegativesLoss(ClassificationLoss):
+    """-log( exp(z_y) / (exp(z_y) + sum_{j != y} S_yj * exp(z_j)) ), S without a gradient.
+
+    A soft target mixes the losses that the sample would have with each class as its label: as many softmaxes as the
+    largest number of classes that any sample's target names, two for mixup.
+    """
+
+    option_names: ClassVar[tuple[str, ...]] = ("weight", "ignore_index", "reduction")
+
+    @abstractmethod
+    def log_weights(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Log S: (B, C) for samples of class ``label`` (B,), -inf for a class that does not count."""
+
+    def see(self, target: Tensor, num_classes: int) -> None:
+        """Look at the targets of a batch before its loss is computed, for losses that count; by default nothing."""
+
+    def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
+        """-log p_y, p with the weighted negatives."""
+        return -log_p
+
+    def _of_hard_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        label = target.masked_fill(target == self.ignore_index, 0)
+        require_labels(label, logits.shape[1])
+        self.see(target, logits.shape[1])
+        return super()._of_hard_target(self._weighted(logits, label), target, weight)
+
+    def _of_soft_target(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        self.see(target, logits.shape[1])
+        named = logits.shape[1]
+        if not torch.compiler.is_compiling():  # a graph cannot depend on what is in the target
+            named = int((target != 0).sum(dim=1).max()) if len(target) else 0
+        shares, labels = target.topk(named, dim=1)
+        loss = logits.new_zeros(len(logits))
+        for share, label in zip(shares.unbind(dim=1), labels.unbind(dim=1), strict=True):
+            log_prob = F.log_softmax(self._weighted(logits, label), dim=1)
+            term = -log_prob.gather(1, label.unsqueeze(1)).squeeze(1)
+            loss = loss + share * (term if weight is None else weight[label] * term)
+        return loss
+
+    def _weighted(self, logits: Tensor, label: Tensor) -> Tensor:
+        with torch.no_grad():
+            log_weights = self.log_weights(logits.detach(), label).scatter(1, label.unsqueeze(1), 0.0)
+        return logits + log_weights

@@ -1,0 +1,96 @@
+"""Influence-balanced loss: samples that pull hard on the decision boundary count less."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from typing_extensions import Unpack
+
+from tailwise.hyperparameters import in_range, whole_number
+from tailwise.losses._base import ClassificationLoss, SharedOptions, one_minus_exp, require_tensor
+from tailwise.losses._registry import register_loss
+
+
+@register_loss(
+    "influence_balanced",
+    "ib",
+    paper="Park et al., Influence-Balanced Loss for Imbalanced Visual Classification, ICCV 2021",
+    adjust_at_test="logit adjustment",
+)
+class InfluenceBalancedLoss(ClassificationLoss):
+    """Influence-balanced loss (IB).
+
+        L = alpha / (I + epsilon) * F,   I = |p - onehot_y|_1 * |h|_1 = 2 * (1 - p_y) * |h|_1,   p = softmax(z)
+        F = -log p_y, or -(1 - p_y)^gamma * log p_y
+
+    I is the influence of a sample on the weights of the last layer, h its features. As released, the gradient goes
+    through I as well; not through h. The paper trains with cross entropy first and with this from half of the epochs
+    on (``start``), with class weights n_c^-1 normalised to sum C.
+
+    Args:
+        alpha: factor, positive; chosen such that the loss is about as large as cross entropy.
+        epsilon: added to I, positive.
+        gamma: exponent of the focal factor; default none.
+        start: epochs of cross entropy before, told by ``set_epoch``; default 0.
+        **options: see ``SharedOptions``.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Source: Park, Lim, Jeon, Choi, "Influence-Balanced Loss for Imbalanced Visual Classification", ICCV 2021.
+    """
+
+    needs_features = True
+
+    def __init__(
+        self,
+        alpha: float = 1000.0,
+        epsilon: float = 1e-3,
+        gamma: float | None = None,
+        start: int = 0,
+        **options: Unpack[SharedOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.alpha = in_range("alpha", alpha, above=0)
+        self.epsilon = in_range("epsilon", epsilon, above=0)
+        self.gamma = None if gamma is None else in_range("gamma", gamma, at_least=0)
+        self.start = whole_number("start", start, at_least=0)
+        self.epoch = 0
+        self.length: Tensor | None = None
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the epoch, from 0, that the next batches belong to."""
+        self.epoch = whole_number("epoch", epoch, at_least=0)
+
+    def forward(self, logits: Tensor, target: Tensor, features: Tensor | None = None) -> Tensor:
+        """See ``ClassificationLoss``.
+
+        Args:
+            logits: (B, C).
+            target: (B,) or (B, C).
+            features: (B, F) that the last layer made the logits from; without them |h|_1 is 1, and I the influence on
+                the logits alone.
+
+        Raises:
+            ValueError: the features are not (B, F).
+        """
+        if features is not None:
+            require_tensor("features", features)
+            if features.ndim != 2 or len(features) != len(logits):
+                raise ValueError(f"features must be ({len(logits)}, F), got shape {tuple(features.shape)}")
+            self.length = features.detach().abs().sum(dim=1)
+        try:
+            return super().forward(logits, target)
+        finally:
+            self.length = None
+
+    def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
+        """Of the samples, log_p (B,), or of every class as their label, (B, C)."""
+        if self.epoch < self.start:
+            return -log_p
+        rest = one_minus_exp(log_p)
+        loss = -log_p if self.gamma is None else -(rest**self.gamma) * log_p
+        influence = 2 * rest
+        if self.length is not None:
+            length = self.length.to(log_p)
+            influence = influence * (length if log_p.ndim == 1 else length.unsqueeze(1))
+        return self.alpha / (influence + self.epsilon) * loss
