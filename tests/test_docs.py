@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import tailwise.cli
+from metric_cases import METRICS
 from recipe_trees import quick_recipe
 from svg_texts import svg_texts
 from tailwise.losses import LOSSES
@@ -112,3 +113,8 @@ def spelled_out(pattern: str) -> list[str]:
 def test_loss_page_lists_every_loss() -> None:
     text = (REPOSITORY / "docs/losses.md").read_text()
     assert all(f"`{entry.cls.__name__}`" in text for entry in LOSSES.values())
+
+
+def test_metrics_page_lists_every_metric() -> None:
+    text = (REPOSITORY / "docs/metrics.md").read_text()
+    assert all(f"`{name}`" in text for name in (*METRICS, "classification_report"))

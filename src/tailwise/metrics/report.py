@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional.classification import (
-    multiclass_calibration_error,
-    multiclass_confusion_matrix,
-    multiclass_matthews_corrcoef,
-)
+from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_matthews_corrcoef
 
 from tailwise.conversion import as_tensor
 from tailwise.counts import ClassCounts, CountsLike
+from tailwise.metrics._base import class_indices, require_scores
+from tailwise.metrics._ranking import area_under_roc, average_precision, log_odds
+from tailwise.metrics._recall import class_hits
 
 
 def classification_report(
@@ -52,9 +51,8 @@ def classification_report(
     probabilities = scores.softmax(dim=1)
     predicted = scores.argmax(dim=1)
     num_classes = len(counts)
-    confusion = multiclass_confusion_matrix(predicted, labels, num_classes).double()
-
-    hits, actual, claimed = confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)
+    hits, actual = (counted.double() for counted in class_hits(predicted, labels, num_classes))
+    claimed = predicted.bincount(minlength=num_classes).double()
     present = actual > 0
     recalls = hits / actual.clamp_min(1)
     precisions = hits / claimed.clamp_min(1)
@@ -87,55 +85,26 @@ def classification_report(
 
 
 def _checked(logits: Tensor | NDArray[Any], target: Tensor | NDArray[Any], num_classes: int) -> tuple[Tensor, Tensor]:
-    scores, labels = as_tensor(logits).detach().cpu().double(), as_tensor(target).cpu()
-    if scores.ndim != 2 or scores.shape[1] != num_classes or len(scores) == 0:
-        raise ValueError(f"logits must be (N, {num_classes}) as class_counts says, got shape {tuple(scores.shape)}")
-    if labels.shape != scores.shape[:1] or labels.is_floating_point():
-        raise ValueError(
-            f"target must be {len(scores)} class indices, got {labels.dtype} of shape {tuple(labels.shape)}"
-        )
-    if not scores.isfinite().all():
-        row = int((~scores.isfinite()).any(dim=1).nonzero()[0])
-        raise ValueError(f"logits must be finite, got {scores[row].tolist()} in row {row}")
-    if int(labels.min()) < 0 or int(labels.max()) >= num_classes:
-        row = int(((labels < 0) | (labels >= num_classes)).nonzero()[0])
-        raise ValueError(f"target must lie from 0 to {num_classes - 1}, got {int(labels[row])} in row {row}")
-    return scores, labels.long()
-
-
-def _log_odds(logits: Tensor) -> Tensor:
-    """(N, C): z_c - logsumexp of the others, which ranks as the softmax does, but also where that rounds to 0 or 1.
-
-    The exponentials are rounded to multiples of 2^-36, whose sums are exact in any order up to 2^17 classes: samples
-    with the same logits for different classes are ties, not apart by the rounding of a sum.
-    """
-    largest = logits.topk(2, dim=1).values
-    top, second = largest[:, :1], largest[:, 1:]
-    relative = logits - top
-    shares = (relative.exp() * 2.0**36).round_()
-    without_self = ((shares.sum(dim=1, keepdim=True) - shares) / 2.0**36).log_()
-    # For the largest logit nothing may be left of that difference: the others' sum starts at the second largest.
-    shares = ((logits - second).clamp_max_(0).exp_() * 2.0**36).round_()
-    without_top = second - top + (shares.sum(dim=1, keepdim=True) / 2.0**36 - 1).log()
-    return relative - torch.where(relative == 0, without_top, without_self)
+    scores = as_tensor(logits).detach().cpu().double()
+    require_scores("logits", scores, num_classes)
+    if len(scores) == 0:
+        raise ValueError(f"logits must hold one sample or more, got shape {tuple(scores.shape)}")
+    return scores, class_indices("target", as_tensor(target).cpu(), len(scores), num_classes)
 
 
 def _ranking(logits: Tensor, labels: Tensor, actual: Tensor) -> tuple[Tensor, Tensor]:
     """Area under the ROC curve and average precision, (C,), of each class against the rest.
 
     NaN where a class has no sample or all of them. Written here because torchmetrics' takes a minute at 50 000 samples
-    of 1000 classes: both areas follow from where a class's own samples rank. Ties count as there and in scikit-learn.
+    of 1000 classes: both areas follow from how many samples have each score. Ties count as there and in scikit-learn.
     """
     auc = torch.full((len(actual),), torch.nan, dtype=torch.float64)
     ap = auc.clone()
-    num_samples = len(labels)
-    scores = _log_odds(logits)
-    for index in ((actual > 0) & (actual < num_samples)).nonzero().flatten().tolist():
-        ranked = np.sort(scores[:, index].numpy())
-        own = np.sort(scores[labels == index, index].numpy())
-        below, own_below = np.searchsorted(ranked, own), np.searchsorted(own, own)
-        up_to, own_up_to = np.searchsorted(ranked, own, side="right"), np.searchsorted(own, own, side="right")
-        others_below, others_up_to = below - own_below, up_to - own_up_to
-        auc[index] = float((others_below + others_up_to).mean()) / (2 * (num_samples - len(own)))
-        ap[index] = float(((len(own) - own_below) / (num_samples - below)).mean())
+    scores = log_odds(logits)
+    for index in (actual > 0).nonzero().flatten().tolist():
+        values, counted = np.unique(scores[:, index].numpy(), return_counts=True)
+        ranks = np.searchsorted(values, scores[labels == index, index].numpy())
+        own = torch.from_numpy(np.bincount(ranks, minlength=len(values))).double()
+        others = torch.from_numpy(counted).double() - own
+        auc[index], ap[index] = area_under_roc(own, others), average_precision(own, others)
     return auc, ap

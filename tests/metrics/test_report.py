@@ -10,16 +10,8 @@ import torch
 from sklearn import metrics as sk
 from sklearn.preprocessing import label_binarize
 
+from metric_cases import random_problem
 from tailwise.metrics import classification_report
-
-
-def random_problem(classes: int, samples: int = 300, seed: int = 0, decimals: int | None = None) -> tuple[Any, Any]:
-    """Logits that are right more often than not; rounded, they have ties."""
-    generator = np.random.default_rng(seed)
-    shares = np.arange(classes, 0, -1) / np.arange(classes, 0, -1).sum()
-    target = np.concatenate([np.arange(classes), generator.choice(classes, samples - classes, p=shares)])
-    logits = generator.normal(size=(samples, classes)) + 1.5 * np.eye(classes)[target]
-    return (logits if decimals is None else logits.round(decimals)), target
 
 
 def softmax(logits: Any) -> Any:
