@@ -66,7 +66,8 @@ def test_tau_is_searched_on_the_validation_samples_alone(tmp_path: Path, posthoc
     found = evaluate(tmp_path, posthoc, "search", "natural")
     logits, targets = read_predictions(tmp_path, "validation")
     counts = read_run(tmp_path).class_counts
-    assert found.tau == search_tau(logits.astype(np.float64), targets, lambda tau: build_posthoc(posthoc, counts, tau))
+    scores = logits.astype(np.float64)
+    assert found.tau == search_tau(scores, targets, lambda tau: build_posthoc(posthoc, counts, tau=tau))
     assert found.note is not None
     assert f"tau {found.tau:g} has the best balanced accuracy on the run's {len(targets)} validation" in found.note
     assert ("whole test set at once" in found.note) == (posthoc == "rebalance")

@@ -68,7 +68,7 @@ def evaluate(
         tau, found = _search(posthoc, run_path, train_counts)
         note = found if note is None else f"{found} {note}"
     try:
-        corrected_logits = build_posthoc(posthoc, train_counts, tau).transform(logits)
+        corrected_logits = build_posthoc(posthoc, train_counts, tau=tau).transform(logits)
         corrected = classification_report(corrected_logits, targets, train_counts)
     except ValueError as error:
         raise InputError(f"--posthoc {posthoc} with tau {tau:g}: {error}") from error
@@ -92,7 +92,7 @@ def _search(posthoc: str, run_path: Path, train_counts: ClassCounts) -> tuple[fl
     logits, targets = read_predictions(run_path, "validation")
     try:
         scores = np.asarray(logits, dtype=np.float64)
-        tau = search_tau(scores, targets, lambda tau: build_posthoc(posthoc, train_counts, tau))
+        tau = search_tau(scores, targets, lambda tau: build_posthoc(posthoc, train_counts, tau=tau))
     except ValueError as error:
         raise InputError(f"--posthoc {posthoc} --tau search: {error}") from error
     where = f"on the run's {len(targets)} validation samples"
