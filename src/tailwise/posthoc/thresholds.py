@@ -29,7 +29,8 @@ class ClassThresholds(ValidatedCorrection):
 
     Needs a validation set. All thresholds that tell its samples apart are tried, by one pass over the sorted
     probabilities; of equally good ones the highest is taken. It lies midway, in log-odds, between the two samples that
-    it parts; where all samples are on one side of it, 1 from the nearest.
+    it parts; where all samples are on one side of it, 1 from the nearest. A threshold is no better known than the
+    metric on the validation samples of its class: a handful of them leads astray.
 
     Two classes have one threshold, of class 1: t_0 = 1 - t_1, and class 1 is predicted where p_1 > t_1. The logits may
     be (N, 1), the log-odds of class 1, which become z - log(t_1 / (1 - t_1)): above 0, a sigmoid above 1/2, where
