@@ -15,6 +15,7 @@ from metric_cases import METRICS
 from recipe_trees import quick_recipe
 from svg_texts import svg_texts
 from tailwise.losses import LOSSES
+from tailwise.posthoc import POSTHOC
 from tailwise.recipes.catalog import catalog, load_recipe
 from tailwise.training.engine import RunOptions, train
 
@@ -118,3 +119,21 @@ def test_loss_page_lists_every_loss() -> None:
 def test_metrics_page_lists_every_metric() -> None:
     text = (REPOSITORY / "docs/metrics.md").read_text()
     assert all(f"`{name}`" in text for name in (*METRICS, "classification_report"))
+
+
+def test_posthoc_page_says_of_every_loss_what_the_registry_says_about_adjusting_it() -> None:
+    text = (REPOSITORY / "docs/posthoc.md").read_text()
+    (rows,) = re.findall(r"^\| loss \| adjust\? \|.*\n\|.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    cells = [[cell.strip() for cell in row.strip("|\n").split("|")] for row in rows.splitlines()]
+    assert {name.strip("`"): answer for name, answer, _ in cells} == {
+        name: entry.adjust_at_test for name, entry in LOSSES.items()
+    }
+    assert all(reason for _, _, reason in cells)
+
+
+def test_posthoc_page_says_of_every_correction_what_it_needs() -> None:
+    text = (REPOSITORY / "docs/posthoc.md").read_text()
+    for name, cls in POSTHOC.items():
+        rows = re.findall(rf"^\| `{cls.__name__}`.* \| `{name}` \| (.*?) \|", text, re.MULTILINE)
+        assert rows, f"no row for {cls.__name__} as {name}"
+        assert all(row.split(" and ")[0].split(",")[0] in cls.needs for row in rows)

@@ -21,6 +21,7 @@ LIBRARY = (
     "schedules",
     "sampling",
     "mixing",
+    "log_odds",
     "posthoc",
     "metrics",
     "heads",

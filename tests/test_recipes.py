@@ -225,6 +225,33 @@ def test_choice_of_a_matrix_brings_settings_a_description_methods_and_correction
     assert large.corrections["ce+pn"].tau == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "arguments", "words"),
+    [
+        ("rebalance", {"tau": 1.0}, "--posthoc rebalance --tau 1"),
+        ("logit-adjustment, tau: 2", {"tau": 2.0}, "--posthoc logit-adjustment --tau 2"),
+        ("temperature", {}, "--posthoc temperature"),
+        ("thresholds, metric: mcc", {"metric": "mcc"}, "--posthoc thresholds --metric mcc"),
+        ("prior-shift", {}, "--posthoc prior-shift"),
+        ("prior-shift, test_prior: uniform", {"test_prior": "uniform"}, "--posthoc prior-shift --test-prior uniform"),
+        ("prior-shift, test_prior: [2, 1]", {"test_prior": [2, 1]}, "--posthoc prior-shift --test-prior 2.0,1.0"),
+        ("cost-sensitive, costs: [1, 9]", {"costs": [1, 9]}, "--posthoc cost-sensitive --costs FILE"),
+        (
+            "cost-sensitive, costs: [[0, 1], [9, 0]]",
+            {"costs": [[0, 1], [9, 0]]},
+            "--posthoc cost-sensitive --costs FILE",
+        ),
+    ],
+)
+def test_correction_has_the_arguments_it_takes_and_says_how_evaluate_gives_them(
+    tmp_path: Path, given: str, arguments: dict[str, object], words: str
+) -> None:
+    template = load_recipe(own_recipe(tmp_path, OWN + f"corrections: {{c: {{method: ce, posthoc: {given}}}}}\n"))
+    assert template.corrections["c"].arguments == arguments
+    with pytest.raises(InputError, match=f"train ce, then `tailwise evaluate RUN {words}`"):
+        template.resolve("c")
+
+
 def test_method_takes_its_own_loss_or_the_one_it_is_named_after(tmp_path: Path) -> None:
     template = load_recipe(own_recipe(tmp_path))
     assert template.resolve().loss.name == "cross_entropy"
@@ -293,6 +320,15 @@ def test_unknown_recipe_is_named_with_a_hint(name: str, message: str) -> None:
         (OWN + "matrix: {size: {}}\n", "matrix.size: .*at least 1 item"),
         (OWN + "published: {owm: F1 99.9}\n", "published names 'owm', which is no recipe of the file; there are mine"),
         (OWN + "corrections: {pn: {method: gala, posthoc: rebalance}}\n", "'pn' corrects 'gala', which is no method"),
+        (OWN + "corrections: {c: {method: ce, posthoc: calibrate}}\n", "there is no 'calibrate'; there are"),
+        (
+            OWN + "corrections: {c: {method: ce, posthoc: temperature, tau: 2}}\n",
+            "no argument 'tau'; it takes none",
+        ),
+        (OWN + "corrections: {c: {method: ce, posthoc: rebalance, metric: f1}}\n", "has no argument 'metric'"),
+        (OWN + "corrections: {c: {method: ce, posthoc: cost-sensitive}}\n", "needs its argument 'costs'"),
+        (OWN + "corrections: {c: {method: ce, posthoc: thresholds, metric: acc}}\n", "metric must be"),
+        (OWN + "corrections: {c: {method: ce, posthoc: prior-shift, test_prior: [0, 0]}}\n", "not all of them 0"),
         (OWN + "? [a, b]\n: 1\n", "a key must be a word"),
         (OWN.replace("name: mine", "name: !!python/object/apply:os.system [id]"), "is not valid YAML"),
     ],

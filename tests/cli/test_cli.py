@@ -16,6 +16,7 @@ import pytest
 
 import tailwise.cli
 from tailwise.losses import LOSSES
+from tailwise.posthoc import POSTHOC
 from tailwise.recipes.catalog import catalog
 from tailwise.report.evaluation import evaluate
 
@@ -115,6 +116,38 @@ def test_corrected_row_needs_no_training_and_shows_what_evaluate_shows(
     assert comparison["cells"]["ce+la"]["accuracy"]["mean"] == pytest.approx(expected)
 
 
+def test_corrected_rows_take_the_arguments_of_their_correction(tmp_path: Path, tailwise_command: Command) -> None:
+    (tmp_path / "mine.yaml").write_text("""
+name: mine
+about: digits
+settings:
+  data:
+    source: {name: digits}
+    profile: {name: exponential, imbalance_factor: 4, max_count: 60}
+    validation_fraction: 0.3
+  model: {name: mlp}
+  training: {epochs: 5}
+methods: {ce: {}}
+corrections:
+  uniform: {method: ce, posthoc: prior-shift, test_prior: uniform}
+  adjusted: {method: ce, posthoc: logit-adjustment}
+  cooler: {method: ce, posthoc: temperature}
+  priced: {method: ce, posthoc: cost-sensitive, costs: [1, 1, 1, 1, 1, 1, 1, 1, 1, 9]}
+""")
+    code, output, error = tailwise_command(
+        "compare", tmp_path / "mine.yaml", "--seeds", "0", "--jobs", "1", "--out", tmp_path
+    )
+    assert code == 0, error
+    assert "uniform: ce corrected by prior-shift, uniform test prior." in " ".join(output.split())
+    cells = json.loads((tmp_path / "mine/comparison.json").read_text())["cells"]
+    accuracy = {row: cells[row]["accuracy"]["mean"] for row in cells}
+    assert accuracy["uniform"] == pytest.approx(accuracy["adjusted"])
+    assert accuracy["cooler"] == accuracy["ce"]
+    priced = evaluate(tmp_path / "mine/ce/seed-0", "cost-sensitive", None, "natural", costs=[1] * 9 + [9]).corrected
+    assert priced is not None
+    assert accuracy["priced"] == pytest.approx(priced["accuracy"])
+
+
 def test_training_a_correction_says_what_to_train_instead(tmp_path: Path, tailwise_command: Command) -> None:
     assert_one_line(
         tailwise_command("train", RECIPE, "--loss", "ce+pn", "--out", tmp_path),
@@ -161,6 +194,7 @@ def test_evaluate_shows_plain_and_corrected_side_by_side(trained: Path, tailwise
         (["--posthoc", "rebalance", "--tau", "search"], "train the run with --set data.validation_fraction=0.1"),
         (["--posthoc", "rebalance", "--tau", "inf"], "tau must be a finite number, got inf"),
         (["--posthoc", "logit-adjustment", "--tau", "1e308"], "logits must be finite"),
+        (["--posthoc", "temperature", "--tau", "2"], "only with logit-adjustment or rebalance"),
     ],
 )
 def test_evaluate_refuses_a_tau_that_cannot_be_used(
@@ -169,13 +203,92 @@ def test_evaluate_refuses_a_tau_that_cannot_be_used(
     assert_one_line(tailwise_command("evaluate", trained, *words), 2, part)
 
 
-def test_evaluate_finds_a_tau_on_the_validation_split(tmp_path: Path, tailwise_command: Command) -> None:
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--posthoc", "calibrate"], ["no correction is named 'calibrate'; there are", "temperature"]),
+        (["--metric", "f1"], ["--metric f1 belongs to a correction; add --posthoc thresholds"]),
+        (["--posthoc", "rebalance", "--metric", "f1"], ["--metric f1 does not go with", "only with thresholds"]),
+        (["--posthoc", "rebalance", "--test-prior", "uniform"], ["--test-prior uniform", "only with prior-shift"]),
+        (["--posthoc", "cost-sensitive"], ["--posthoc cost-sensitive needs --costs"]),
+        (["--posthoc", "cost-sensitive", "--costs", "none.txt"], ["--costs none.txt cannot be read: No such file"]),
+        (["--posthoc", "cost-sensitive", "--costs", "empty.txt"], ["--costs empty.txt is empty"]),
+        (["--posthoc", "cost-sensitive", "--costs", "words.txt"], ["--costs words.txt holds more than numbers", "'b'"]),
+        (["--posthoc", "cost-sensitive", "--costs", "uneven.txt"], ["rows of different lengths"]),
+        (["--posthoc", "prior-shift", "--test-prior", "a,b"], ["--test-prior takes the word uniform", "'a,b'"]),
+        (["--posthoc", "prior-shift", "--test-prior", "1,2"], ["test_prior must be", "10 finite frequencies"]),
+        (["--posthoc", "prior-shift", "--test-prior", "words.txt"], ["--test-prior words.txt holds more than numbers"]),
+        (["--posthoc", "temperature"], ["train the run with --set data.validation_fraction=0.1"]),
+        (["--posthoc", "thresholds"], ["train the run with --set data.validation_fraction=0.1"]),
+        (["--posthoc", "thresholds", "--metric", "acc"], ["metric must be", "'acc'"]),
+    ],
+)
+def test_evaluate_refuses_options_that_a_correction_cannot_use(
+    words: list[str],
+    parts: list[str],
+    trained: Path,
+    tmp_path: Path,
+    tailwise_command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").touch()
+    Path("words.txt").write_text("1, b\n")
+    Path("uneven.txt").write_text("0 1\n1\n")
+    assert_one_line(tailwise_command("evaluate", trained, *words), 2, *parts)
+
+
+@pytest.mark.parametrize(
+    ("content", "option", "words"),
+    [
+        ("1 1 1 1 1 1 1 1 1 9\n", "--costs", ["--posthoc", "cost-sensitive"]),
+        ("1\n" * 9 + "\n9\n", "--costs", ["--posthoc", "cost-sensitive"]),
+        (
+            "\n".join(", ".join(str((i != j) * (9 if i == 9 else 1)) for j in range(10)) for i in range(10)),
+            "--costs",
+            ["--posthoc", "cost-sensitive"],
+        ),
+    ],
+)
+def test_costs_are_read_from_a_line_a_column_or_a_matrix(
+    content: str, option: str, words: list[str], trained: Path, tmp_path: Path, tailwise_command: Command
+) -> None:
+    (tmp_path / "costs.txt").write_text(content)
+    code, output, error = tailwise_command("evaluate", trained, *words, option, tmp_path / "costs.txt")
+    assert code == 0, error
+    expected = evaluate(trained, "cost-sensitive", None, "natural", costs=[1] * 9 + [9])
+    assert expected.found is not None
+    assert expected.found in output
+    assert "assumes that the probabilities are calibrated" in output
+
+
+def test_test_prior_is_uniform_a_list_or_a_file(trained: Path, tmp_path: Path, tailwise_command: Command) -> None:
+    (tmp_path / "prior.txt").write_text("2\n" * 10)
+    shown = []
+    for given in ("uniform", "1,1,1,1,1,1,1,1,1,1", tmp_path / "prior.txt"):
+        code, output, error = tailwise_command("evaluate", trained, "--posthoc", "prior-shift", "--test-prior", given)
+        assert code == 0, error
+        shown.append([line.split("│")[-2].strip() for line in output.splitlines() if "│" in line])
+    assert shown[0] == shown[1] == shown[2]
+    code, output, _ = tailwise_command("evaluate", trained, "--posthoc", "prior-shift")
+    assert code == 0
+    assert "test logits at once" in output
+
+
+def test_evaluate_learns_a_correction_on_the_validation_split(tmp_path: Path, tailwise_command: Command) -> None:
     held_out = ("--set", "data.validation_fraction=0.2")
     assert tailwise_command("train", RECIPE, "--loss", "ce", "--out", tmp_path / "run", *QUICK, *held_out)[0] == 0
     code, output, _ = tailwise_command("evaluate", tmp_path / "run", "--posthoc", "rebalance", "--tau", "search")
     assert code == 0
     assert "has the best balanced accuracy on the run's" in output
     assert "whole test set at once" in output
+    code, output, _ = tailwise_command("evaluate", tmp_path / "run", "--posthoc", "temperature")
+    assert code == 0
+    assert "has the best likelihood on the run's" in output
+    words = ("--posthoc", "thresholds", "--metric", "balanced_accuracy")
+    code, output, _ = tailwise_command("evaluate", tmp_path / "run", *words)
+    assert code == 0
+    assert "best for balanced accuracy on the run's" in output
 
 
 def test_evaluate_says_when_the_loss_has_the_adjustment_already(tmp_path: Path, tailwise_command: Command) -> None:
@@ -257,6 +370,12 @@ def test_help_of_each_command_shows_an_example(command: str, tailwise_command: C
     code, output, _ = tailwise_command(*command.split(), "--help")
     assert code == 0
     assert f"Example: tailwise {command}" in output
+
+
+def test_help_of_evaluate_says_what_each_correction_needs(tailwise_command: Command) -> None:
+    _, output, _ = tailwise_command("evaluate", "--help")
+    words = " ".join(output.split())
+    assert all(f"{name} needs {cls.needs}" in words for name, cls in POSTHOC.items())
 
 
 def test_bare_command_shows_help(tailwise_command: Command) -> None:

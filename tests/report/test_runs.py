@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,15 @@ import pytest
 from recipe_trees import quick_recipe
 from tailwise.errors import InputError
 from tailwise.metrics import classification_report
-from tailwise.posthoc import LogitAdjustment, build_posthoc, search_tau
-from tailwise.report.evaluation import evaluate
+from tailwise.posthoc import (
+    ClassThresholds,
+    CostSensitiveDecision,
+    LogitAdjustment,
+    ValidatedCorrection,
+    build_posthoc,
+    search_tau,
+)
+from tailwise.report.evaluation import corrected, evaluate
 from tailwise.report.runs import read_predictions, read_run
 from tailwise.training.engine import RunOptions, train
 
@@ -53,9 +61,9 @@ def test_plain_evaluation_repeats_the_metrics_of_the_run(finished: Path) -> None
 def test_correction_is_applied_to_the_logits_of_the_run(finished: Path) -> None:
     run = read_run(finished)
     logits, targets = read_predictions(finished)
-    corrected = LogitAdjustment(run.class_counts, 0.5).transform(logits.astype(np.float64))
+    adjusted = LogitAdjustment(run.class_counts, 0.5).transform(logits.astype(np.float64))
     evaluation = evaluate(finished, "logit-adjustment", 0.5, "natural")
-    assert evaluation.corrected == pytest.approx(classification_report(corrected, targets, run.class_counts))
+    assert evaluation.corrected == pytest.approx(classification_report(adjusted, targets, run.class_counts))
     assert evaluation.note is None
 
 
@@ -66,7 +74,9 @@ def test_tau_is_searched_on_the_validation_samples_alone(tmp_path: Path, posthoc
     found = evaluate(tmp_path, posthoc, "search", "natural")
     logits, targets = read_predictions(tmp_path, "validation")
     counts = read_run(tmp_path).class_counts
-    assert found.tau == search_tau(logits.astype(np.float64), targets, lambda tau: build_posthoc(posthoc, counts, tau))
+    assert found.tau == search_tau(
+        logits.astype(np.float64), targets, lambda tau: build_posthoc(posthoc, counts, tau=tau)
+    )
     assert found.note is not None
     assert f"tau {found.tau:g} has the best balanced accuracy on the run's {len(targets)} validation" in found.note
     assert ("whole test set at once" in found.note) == (posthoc == "rebalance")
@@ -82,6 +92,138 @@ def test_rebalancing_says_that_it_is_transductive(finished: Path) -> None:
     note = evaluate(finished, "rebalance", 1.0, "natural").note
     assert note is not None
     assert "whole test set at once" in note
+
+
+@pytest.fixture(scope="module")
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with validation samples."""
+    path = tmp_path_factory.mktemp("held-out")
+    recipe = quick_recipe("ce", 0, "data.validation_fraction=0.3", "training.epochs=20")
+    train(recipe, path, RunOptions(threads=1, device="cpu"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("posthoc", "arguments", "learned"),
+    [
+        ("temperature", {}, "has the best likelihood on the run's"),
+        ("thresholds", {"metric": "g_mean"}, "best for g mean on the run's"),
+    ],
+)
+def test_correction_is_learned_on_the_validation_samples_alone(
+    held_out: Path, posthoc: str, arguments: dict[str, Any], learned: str
+) -> None:
+    logits, targets = read_predictions(held_out, "validation")
+    counts = read_run(held_out).class_counts
+    correction = build_posthoc(posthoc, counts, **arguments)
+    assert isinstance(correction, ValidatedCorrection)
+    correction.fit(logits.astype(np.float64), targets)
+    test_logits, test_targets = read_predictions(held_out)
+    expected = classification_report(correction.transform(test_logits.astype(np.float64)), test_targets, counts)
+    evaluation = evaluate(held_out, posthoc, None, "natural", **arguments)
+    assert evaluation.corrected == pytest.approx(expected)
+    assert evaluation.found is not None
+    assert f"{learned} {len(targets)} validation samples" in evaluation.found
+
+
+def test_two_classes_have_one_threshold(tmp_path: Path) -> None:
+    recipe = quick_recipe("ce", 0, "data.validation_fraction=0.3", "data.classes=[3,8]")
+    train(recipe, tmp_path, RunOptions(threads=1, device="cpu"))
+    logits, targets = read_predictions(tmp_path, "validation")
+    threshold = ClassThresholds().fit(logits.astype(np.float64), targets).thresholds_[1]
+    note = evaluate(tmp_path, "thresholds", None, "natural").note
+    assert note is not None
+    rarest = min((targets == 0).sum(), (targets == 1).sum())
+    assert f"Class 1 is predicted above probability {threshold:.4g}, best for f1 on the run's {len(targets)}" in note
+    assert f"of which the rarest class has {rarest}." in note
+    assert "class frequencies of the validation samples" in note
+
+
+@pytest.mark.parametrize("posthoc", ["temperature", "thresholds"])
+def test_learning_without_validation_samples_says_how_to_get_them(finished: Path, posthoc: str) -> None:
+    with pytest.raises(InputError, match=r"no validation samples; train the run with --set data\.validation_fraction"):
+        evaluate(finished, posthoc, None, "natural")
+
+
+def test_test_prior_is_estimated_from_the_test_logits_that_are_reported_on(held_out: Path) -> None:
+    evaluation = evaluate(held_out, "prior-shift", None, "backward")
+    assert evaluation.found is not None
+    assert f"estimated from all {evaluation.num_samples} test logits at once" in evaluation.found
+    assert evaluation.caveat is not None
+    assert "samples of each class are as in training" in evaluation.caveat
+    assert evaluation.found != evaluate(held_out, "prior-shift", None, "long-tailed").found
+
+
+def test_given_test_prior_is_not_estimated(held_out: Path) -> None:
+    counts = read_run(held_out).class_counts
+    logits, targets = read_predictions(held_out)
+    expected = LogitAdjustment(counts).transform(logits.astype(np.float64))
+    for prior in ("uniform", [3] * 10):
+        evaluation = evaluate(held_out, "prior-shift", None, "natural", test_prior=prior)
+        assert evaluation.corrected == pytest.approx(classification_report(expected, targets, counts), abs=1e-6)
+        assert evaluation.found is None
+
+
+def test_cost_sensitive_decision_tells_what_it_saves(held_out: Path) -> None:
+    costs = [1, 1, 1, 1, 1, 1, 1, 1, 1, 30]
+    logits, targets = read_predictions(held_out)
+    decision = CostSensitiveDecision(costs)
+    evaluation = evaluate(held_out, "cost-sensitive", None, "natural", costs=costs)
+    assert evaluation.found is not None
+    before, after = (decision.mean_cost(z, targets) for z in (logits, decision.transform(logits)))
+    assert f"Mean cost {before:.4g} as trained, {after:.4g} by the least expected cost." in evaluation.found
+
+
+def test_prior_shift_of_a_loss_that_corrects_already_is_warned_of(tmp_path: Path) -> None:
+    train(quick_recipe("balanced_softmax"), tmp_path, RunOptions(threads=1, device="cpu"))
+    note = evaluate(tmp_path, "prior-shift", None, "natural", test_prior="uniform").note
+    assert note is not None
+    assert "trained with balanced_softmax, which corrects for the class frequencies already" in note
+
+
+@pytest.mark.parametrize(
+    ("posthoc", "arguments", "name"),
+    [
+        ("rebalance", {"tau": 1.5}, "rebalance, tau 1.5"),
+        ("logit-adjustment", {}, "logit-adjustment, tau 1"),
+        ("prior-shift", {"test_prior": "uniform"}, "prior-shift, uniform test prior"),
+        ("prior-shift", {"test_prior": [1] * 10}, "prior-shift, given test prior"),
+        ("thresholds", {"metric": "balanced_accuracy"}, "thresholds, best balanced accuracy"),
+        ("temperature", {}, "temperature"),
+    ],
+)
+def test_evaluation_names_the_correction_and_what_was_chosen_of_it(
+    held_out: Path, posthoc: str, arguments: dict[str, Any], name: str
+) -> None:
+    chosen = {"tau": None, **arguments}
+    assert evaluate(held_out, posthoc, test_profile="natural", **chosen).name == name
+
+
+def test_corrected_run_says_how_and_leaves_out_what_differs_from_run_to_run(held_out: Path) -> None:
+    run = corrected(read_run(held_out), "ce+t", "thresholds", metric="f1")
+    assert run.loss == "ce+t"
+    assert run.notes[0] == "ce+t: ce corrected by thresholds, best f1."
+    assert run.notes[1].startswith("Thresholds for f1 and mcc suit data")
+
+
+@pytest.mark.parametrize(
+    ("posthoc", "arguments", "message"),
+    [
+        ("calibrate", {}, "--posthoc calibrate: no correction is named 'calibrate'"),
+        ("cost-sensitive", {}, "--posthoc cost-sensitive: .* needs its argument 'costs'"),
+        ("cost-sensitive", {"costs": [1, 2]}, "--posthoc cost-sensitive: logits have 10 classes but costs has 2"),
+        ("prior-shift", {"test_prior": [1, 2]}, "--posthoc prior-shift: test_prior must be .* 10 finite frequencies"),
+        ("thresholds", {"metric": "accuracy"}, "--posthoc thresholds: metric must be"),
+        ("temperature", {"tau": 1.0}, "--posthoc temperature: .* has no argument 'tau'"),
+        ("temperature", {"tau": "search"}, "--posthoc temperature --tau search: .* has no argument 'tau'"),
+    ],
+)
+def test_correction_that_does_not_fit_the_run_is_named(
+    held_out: Path, posthoc: str, arguments: dict[str, Any], message: str
+) -> None:
+    chosen = {"tau": None, **arguments}
+    with pytest.raises(InputError, match=message):
+        evaluate(held_out, posthoc, test_profile="natural", **chosen)
 
 
 def test_test_profiles_thin_the_test_set_out(finished: Path) -> None:

@@ -78,7 +78,7 @@ def run(
     for name, template in {template.name: template for template in templates}.items():
         runs = [read_run(job.out) for job in plan[name] if job.out not in failed]
         shown = [
-            corrected(run, row, template.corrections[row].posthoc, template.corrections[row].tau)
+            corrected(run, row, template.corrections[row].posthoc, **template.corrections[row].arguments)
             if row in template.corrections
             else run
             for row in rows[name]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from tailwise.cli.options import parse_tau
+from tailwise.cli.options import check_correction, parse_costs, parse_tau, parse_test_prior
+from tailwise.posthoc import POSTHOC
 
 EXAMPLE = "Example: tailwise evaluate runs/digits/long-tailed-if20/ce/seed-0 --posthoc logit-adjustment --tau 1"
 
@@ -15,14 +16,44 @@ EXAMPLE = "Example: tailwise evaluate runs/digits/long-tailed-if20/ce/seed-0 --p
 def run(
     run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     posthoc: Annotated[
-        Literal["logit-adjustment", "rebalance"] | None,
-        typer.Option(help="logit-adjustment needs the training counts; rebalance needs the whole test set at once."),
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Correct the logits: {'; '.join(f'{name} needs {cls.needs}' for name, cls in POSTHOC.items())}.",
+            show_default=False,
+        ),
     ] = None,
     tau: Annotated[
         str | None,
         typer.Option(
             metavar="NUMBER|search",
-            help="Strength of the correction; by default 1. 'search' takes the best on the run's validation samples.",
+            help="Strength of logit-adjustment or rebalance; by default 1. 'search' takes the best on the run's "
+            "validation samples.",
+            show_default=False,
+        ),
+    ] = None,
+    test_prior: Annotated[
+        str | None,
+        typer.Option(
+            metavar="uniform|NUMBERS|FILE",
+            help="Class frequencies for prior-shift: such as 0.9,0.1, or a file of them; by default estimated from the "
+            "test logits.",
+            show_default=False,
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="What thresholds are best for: f1, balanced_accuracy, g_mean or mcc; by default f1.",
+            show_default=False,
+        ),
+    ] = None,
+    costs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For cost-sensitive: a line for each true class with the costs of each prediction, or a number for "
+            "each class, what an error on it costs.",
             show_default=False,
         ),
     ] = None,
@@ -32,15 +63,19 @@ def run(
     ] = "natural",
 ) -> None:
     from tailwise.cli.display import console, metrics_table
-    from tailwise.errors import InputError
     from tailwise.report.evaluation import evaluate
 
-    if posthoc is None and tau is not None:
-        raise InputError(f"--tau {tau} belongs to a correction; add --posthoc logit-adjustment or rebalance")
-    evaluation = evaluate(run_path, posthoc, parse_tau(tau), test_profile)
+    given = {"tau": tau, "test_prior": test_prior, "metric": metric, "costs": costs}
+    check_correction(posthoc, {key: value for key, value in given.items() if value is not None})
+    arguments: dict[str, Any] = {"metric": metric} if metric is not None else {}
+    if test_prior is not None:
+        arguments["test_prior"] = parse_test_prior(test_prior)
+    if costs is not None:
+        arguments["costs"] = parse_costs(costs)
+    evaluation = evaluate(run_path, posthoc, None if tau is None else parse_tau(tau), test_profile, **arguments)
     columns = {"as trained": evaluation.plain}
     if evaluation.corrected is not None:
-        columns[f"{posthoc}, tau {evaluation.tau:g}"] = evaluation.corrected
+        columns[evaluation.name] = evaluation.corrected
     kind = "the run's own test set" if test_profile == "natural" else f"{test_profile} test set"
     title = f"{run_path} · {kind}, {evaluation.num_samples} samples, percent"
     console().print(title, style="bold", soft_wrap=True)

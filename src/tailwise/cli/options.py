@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from tailwise.errors import InputError
+from tailwise.posthoc import POSTHOC, posthoc_arguments
 
 DataRoot = Annotated[
     Path | None,
@@ -73,8 +75,8 @@ def parse_names(option: str, text: str | None) -> list[str] | None:
     return names
 
 
-def parse_tau(text: str | None) -> float | Literal["search"]:
-    """A strength from 0 up, 1 where none is given, or the word "search".
+def parse_tau(text: str) -> float | Literal["search"]:
+    """A strength from 0 up, or the word "search".
 
     Raises:
         InputError: the text is neither.
@@ -82,9 +84,79 @@ def parse_tau(text: str | None) -> float | Literal["search"]:
     if text == "search":
         return "search"
     try:
-        tau = 1.0 if text is None else float(text)
+        tau = float(text)
     except ValueError:
         tau = -1.0
     if tau < 0:
         raise InputError(f"--tau takes a number from 0 up or the word search, got {text!r}")
     return tau
+
+
+def parse_test_prior(text: str) -> Literal["uniform"] | list[float]:
+    """The word "uniform", ``0.9,0.1`` or a file of numbers, as the test prior.
+
+    Raises:
+        InputError: the text is none of these.
+    """
+    if text == "uniform":
+        return "uniform"
+    if Path(text).is_file():
+        return [number for line in read_numbers("--test-prior", Path(text)) for number in line]
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--test-prior takes the word uniform, numbers separated by commas or a file of numbers, got {text!r}"
+        ) from None
+
+
+def parse_costs(path: Path) -> list[float] | list[list[float]]:
+    """A file of costs: (C, C) of a line for each true class, or (C,) of one number for each, in a line or below.
+
+    Raises:
+        InputError: the file cannot be read as numbers.
+    """
+    lines = read_numbers("--costs", path)
+    if len(lines) == 1:
+        return lines[0]
+    return [line[0] for line in lines] if all(len(line) == 1 for line in lines) else lines
+
+
+def read_numbers(option: str, path: Path) -> list[list[float]]:
+    """The numbers of a text file, line by line, separated by commas or blanks; empty lines are left out.
+
+    Raises:
+        InputError: the file cannot be read, or holds none or anything but numbers.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
+        numbers = [[float(part) for part in line.split()] for line in lines if line.strip()]
+    except OSError as error:
+        raise InputError(f"{option} {path} cannot be read: {error.strerror}; give a text file of numbers") from error
+    except ValueError as error:
+        raise InputError(f"{option} {path} holds more than numbers ({error}); give a text file of numbers") from error
+    if not numbers:
+        raise InputError(f"{option} {path} is empty; give a text file of numbers")
+    return numbers
+
+
+def check_correction(posthoc: str | None, given: Mapping[str, object]) -> None:
+    """Refuse options that the correction does not take, and a correction without the options that it needs.
+
+    Args:
+        posthoc: name of the correction, or None.
+        given: the options of corrections that the user gave, by the name of the argument that they are.
+
+    Raises:
+        InputError: there is no such correction, or the options do not go with it.
+    """
+    for argument, value in given.items():
+        takers = [name for name in POSTHOC if argument in posthoc_arguments(name)]
+        option = f"--{argument.replace('_', '-')}"
+        if posthoc is None:
+            raise InputError(f"{option} {value} belongs to a correction; add --posthoc {' or '.join(takers)}")
+        if posthoc in POSTHOC and posthoc not in takers:
+            raise InputError(f"{option} {value} does not go with --posthoc {posthoc}, only with {' or '.join(takers)}")
+    for argument, needed in posthoc_arguments(posthoc).items() if posthoc in POSTHOC else ():
+        if needed and argument not in given:
+            raise InputError(f"--posthoc {posthoc} needs --{argument.replace('_', '-')}; see tailwise evaluate --help")

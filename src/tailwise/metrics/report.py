@@ -12,8 +12,9 @@ from torchmetrics.functional.classification import multiclass_calibration_error,
 
 from tailwise.conversion import as_tensor
 from tailwise.counts import ClassCounts, CountsLike
+from tailwise.log_odds import log_odds
 from tailwise.metrics._base import class_indices, require_scores
-from tailwise.metrics._ranking import area_under_roc, average_precision, log_odds
+from tailwise.metrics._ranking import area_under_roc, average_precision
 from tailwise.metrics._recall import class_hits
 
 

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from typing_extensions import Self
 
 from tailwise.errors import InputError
 from tailwise.losses import find_loss
-from tailwise.posthoc import POSTHOC
+from tailwise.posthoc import POSTHOC, build_posthoc, posthoc_arguments
 from tailwise.recipes.config import Recipe
 
 Tree = dict[str, Any]
@@ -39,6 +40,9 @@ class Correction(BaseModel):
     method: str
     posthoc: str
     tau: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    test_prior: Literal["uniform"] | list[float] | None = None
+    metric: str | None = None
+    costs: list[float] | list[list[float]] | None = None
 
     @field_validator("posthoc")
     @classmethod
@@ -46,6 +50,28 @@ class Correction(BaseModel):
         if name not in POSTHOC:
             raise ValueError(f"there is no {name!r}; there are {', '.join(POSTHOC)}")
         return name
+
+    @model_validator(mode="after")
+    def _check_arguments(self) -> Self:
+        """Refused before anything is trained: all but a test prior of the wrong number of classes."""
+        num_classes = len(self.test_prior) if isinstance(self.test_prior, list) else 2
+        build_posthoc(self.posthoc, [1] * num_classes, **self.arguments)
+        return self
+
+    @property
+    def arguments(self) -> Tree:
+        """The arguments of the correction: those that were given, and tau where it has one."""
+        default = {"tau"} & set(posthoc_arguments(self.posthoc))
+        given = (self.model_fields_set | default) - {"method", "posthoc"}
+        return {key: getattr(self, key) for key in sorted(given) if getattr(self, key) is not None}
+
+    @property
+    def words(self) -> str:
+        """What makes `evaluate` correct a run in this way."""
+        prior = ",".join(map(str, self.test_prior)) if isinstance(self.test_prior, list) else self.test_prior
+        shown = {"tau": f"{self.tau:g}", "test_prior": prior, "metric": self.metric, "costs": "FILE"}
+        options = [f"--{key.replace('_', '-')} {shown[key]}" for key in self.arguments]
+        return " ".join([f"--posthoc {self.posthoc}", *options])
 
 
 class Choice(BaseModel):
@@ -132,7 +158,7 @@ class RecipeTemplate:
             correction = self.corrections[method]
             raise InputError(
                 f"{method} is {correction.method}, corrected after training: train {correction.method}, then "
-                f"`tailwise evaluate RUN --posthoc {correction.posthoc} --tau {correction.tau:g}`"
+                f"`tailwise evaluate RUN {correction.words}`"
             )
         tree: Tree = merge(self.settings, self._method_settings(method))
         tree |= {"recipe": self.name, "method": method}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,41 +14,83 @@ from tailwise.data.profiles import TestProfile, subset_indices, test_counts
 from tailwise.errors import InputError
 from tailwise.losses import find_loss
 from tailwise.metrics import classification_report
-from tailwise.posthoc import build_posthoc, search_tau
+from tailwise.posthoc import (
+    ClassThresholds,
+    CostSensitiveDecision,
+    LogitAdjustment,
+    PosthocCorrection,
+    PredictionRebalancing,
+    PriorShift,
+    TemperatureScaling,
+    ValidatedCorrection,
+    build_posthoc,
+    posthoc_arguments,
+    search_tau,
+)
 from tailwise.report.runs import Run, read_config, read_predictions, read_run
 
 TRANSDUCTIVE = (
     "Re-balancing looked at the whole test set at once and assumes that its classes are about equally frequent; "
     "it cannot classify single samples."
 )
+UNCHANGED = (
+    "Prior-shift correction assumes that samples of each class are as in training, only more or less frequent, and "
+    "that the probabilities are calibrated."
+)
+VALIDATION_FREQUENCIES = (
+    "Thresholds for f1 and mcc suit data with the class frequencies of the validation samples, which are those of "
+    "training."
+)
+CALIBRATED = (
+    "The least expected cost assumes that the probabilities are calibrated for a test set of these class frequencies."
+)
 PROFILE_SEED = 0
+SHOWN_PRIORS = 10
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of a run's test logits as they are and, where asked for, corrected with ``tau``."""
+    """Metrics of a run's test logits as they are and, where asked for, corrected.
+
+    ``name`` is the correction with its strength or what else was chosen, ``found`` what it learned on this run, and
+    ``caveat`` what one should know of it.
+    """
 
     plain: dict[str, float]
     corrected: dict[str, float] | None
-    tau: float | None
     num_samples: int
-    note: str | None
+    name: str = "as trained"
+    tau: float | None = None
+    found: str | None = None
+    caveat: str | None = None
+
+    @property
+    def note(self) -> str | None:
+        """What was found, and what one should know of it."""
+        return " ".join(filter(None, (self.found, self.caveat))) or None
 
 
 def evaluate(
-    run_path: Path, posthoc: str | None, tau: float | Literal["search"], test_profile: TestProfile
+    run_path: Path,
+    posthoc: str | None,
+    tau: float | Literal["search"] | None,
+    test_profile: TestProfile,
+    **arguments: Any,
 ) -> Evaluation:
     """Read the predictions of a run and report on them.
 
     Args:
         run_path: run directory.
-        posthoc: name of a correction, or None.
-        tau: its strength; "search" takes the best on the run's validation samples.
+        posthoc: name of a correction, or None. One that learns from a validation set does so on the run's validation
+            samples, one that learns from the test set on the test logits that are reported on.
+        tau: strength of a correction that has one, by default 1; "search" takes the best on the run's validation
+            samples.
         test_profile: class frequencies that the test samples are thinned out to.
+        **arguments: further arguments of the correction.
 
     Raises:
-        InputError: the directory holds no finished run, the correction or the profile does not fit it, or there are no
-            validation samples to search on.
+        InputError: the directory holds no finished run, the correction, its arguments or the profile do not fit it, or
+            there are no validation samples to learn or search on.
     """
     run = read_run(run_path)
     train_counts = ClassCounts(run.class_counts)
@@ -62,28 +105,40 @@ def evaluate(
     except ValueError as error:
         raise InputError(f"the predictions of {run_path} do not fit its summary ({error}); train it again") from error
     if posthoc is None:
-        return Evaluation(plain, None, None, len(rows), None)
-    note = _note(posthoc, run_path)
+        return Evaluation(plain, None, len(rows))
+    found = None
     if tau == "search":
         tau, found = _search(posthoc, run_path, train_counts)
-        note = found if note is None else f"{found} {note}"
     try:
-        corrected_logits = build_posthoc(posthoc, train_counts, tau).transform(logits)
+        if tau is None and "tau" in posthoc_arguments(posthoc):
+            tau = 1.0
+        chosen = arguments if tau is None else {"tau": tau, **arguments}
+        correction = build_posthoc(posthoc, train_counts, **chosen)
+        if isinstance(correction, ValidatedCorrection):
+            found = _learn(correction, run_path)
+        elif isinstance(correction, PriorShift) and correction.estimated:
+            found = _estimate(correction.fit(logits), len(rows))
+        corrected_logits = correction.transform(logits)
         corrected = classification_report(corrected_logits, targets, train_counts)
+        if isinstance(correction, CostSensitiveDecision):
+            before, after = (correction.mean_cost(scores, targets) for scores in (logits, corrected_logits))
+            found = f"Mean cost {before:.4g} as trained, {after:.4g} by the least expected cost."
+    except InputError:
+        raise
     except ValueError as error:
-        raise InputError(f"--posthoc {posthoc} with tau {tau:g}: {error}") from error
-    return Evaluation(plain, corrected, tau, len(rows), note)
+        raise InputError(f"--posthoc {posthoc}: {error}") from error
+    return Evaluation(plain, corrected, len(rows), _name(posthoc, chosen), tau, found, _caveat(correction, run_path))
 
 
-def corrected(run: Run, name: str, posthoc: str, tau: float) -> Run:
+def corrected(run: Run, name: str, posthoc: str, tau: float | None = None, **arguments: Any) -> Run:
     """The run as ``name``: with the metrics that its corrected test logits give.
 
     Raises:
         InputError: as for :func:`evaluate`.
     """
-    evaluation = evaluate(run.path, posthoc, tau, "natural")
+    evaluation = evaluate(run.path, posthoc, tau, "natural", **arguments)
     assert evaluation.corrected is not None
-    notes = [f"{name}: {run.loss} corrected by {posthoc}, tau {tau:g}.", evaluation.note]
+    notes = [f"{name}: {run.loss} corrected by {evaluation.name}.", evaluation.caveat]
     return replace(run, loss=name, metrics=evaluation.corrected, notes=tuple(note for note in notes if note))
 
 
@@ -92,7 +147,7 @@ def _search(posthoc: str, run_path: Path, train_counts: ClassCounts) -> tuple[fl
     logits, targets = read_predictions(run_path, "validation")
     try:
         scores = np.asarray(logits, dtype=np.float64)
-        tau = search_tau(scores, targets, lambda tau: build_posthoc(posthoc, train_counts, tau))
+        tau = search_tau(scores, targets, lambda tau: build_posthoc(posthoc, train_counts, tau=tau))
     except ValueError as error:
         raise InputError(f"--posthoc {posthoc} --tau search: {error}") from error
     where = f"on the run's {len(targets)} validation samples"
@@ -101,14 +156,59 @@ def _search(posthoc: str, run_path: Path, train_counts: ClassCounts) -> tuple[fl
     return tau, f"tau {tau:g} has the best balanced accuracy {where}."
 
 
-def _note(posthoc: str, run_path: Path) -> str | None:
+def _learn(correction: ValidatedCorrection, run_path: Path) -> str:
+    """Fit the correction on the validation samples; what came out, as a sentence."""
+    logits, targets = read_predictions(run_path, "validation")
+    correction.fit(np.asarray(logits, dtype=np.float64), targets)
+    rarest = np.bincount(targets, minlength=logits.shape[1]).min()
+    where = f"on the run's {len(targets)} validation samples"
+    if isinstance(correction, TemperatureScaling):
+        return f"Temperature {correction.temperature_:.4g} has the best likelihood {where}."
+    assert isinstance(correction, ClassThresholds)
+    thresholds = correction.thresholds_.tolist()
+    best = f"best for {correction.metric.replace('_', ' ')} {where}, of which the rarest class has {rarest}."
+    if len(thresholds) == 2:
+        return f"Class 1 is predicted above probability {thresholds[1]:.4g}, {best}"
+    return f"Thresholds from {min(thresholds):.4g} to {max(thresholds):.4g}, {best}"
+
+
+def _estimate(correction: PriorShift, num_samples: int) -> str:
+    """The test prior that was estimated, as a sentence."""
+    assert correction.test_prior_ is not None
+    prior = correction.test_prior_.tolist()
+    shown = ", ".join(f"{share:.3f}" for share in prior)
+    shown = shown if len(prior) <= SHOWN_PRIORS else f"{min(prior):.2g} to {max(prior):.2g}"
+    return f"Test prior {shown}, estimated from all {num_samples} test logits at once."
+
+
+def _name(posthoc: str, arguments: Mapping[str, Any]) -> str:
+    """The correction with what was chosen of it."""
+    parts = [posthoc]
+    if "tau" in arguments:
+        parts.append(f"tau {arguments['tau']:g}")
+    if "metric" in arguments:
+        parts.append(f"best {arguments['metric'].replace('_', ' ')}")
+    if "test_prior" in arguments:
+        uniform = isinstance(arguments["test_prior"], str)
+        parts.append("uniform test prior" if uniform else "given test prior")
+    return ", ".join(parts)
+
+
+def _caveat(correction: PosthocCorrection, run_path: Path) -> str | None:
     """What one should know of a correction of this run."""
-    if posthoc == "rebalance":
+    if isinstance(correction, PredictionRebalancing):
         return TRANSDUCTIVE
-    loss = find_loss(read_config(run_path)["loss"]["name"])
-    if loss.adjust_at_test == "logit adjustment":
+    if isinstance(correction, ClassThresholds):
+        return VALIDATION_FREQUENCIES if correction.metric in ("f1", "mcc") else None
+    if isinstance(correction, CostSensitiveDecision):
+        return CALIBRATED
+    if not isinstance(correction, (LogitAdjustment, PriorShift)):
         return None
-    return (
-        f"This run was trained with {loss.name}, which corrects for the class frequencies already: "
-        "adjusting its logits once more is likely to make it worse."
-    )
+    caveats = [UNCHANGED] if isinstance(correction, PriorShift) else []
+    loss = find_loss(read_config(run_path)["loss"]["name"])
+    if loss.adjust_at_test != "logit adjustment":
+        caveats.append(
+            f"This run was trained with {loss.name}, which corrects for the class frequencies already: "
+            "adjusting its logits once more is likely to make it worse."
+        )
+    return " ".join(caveats) or None
