@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from tailwise.data.loader import prepare
 from tailwise.recipes.catalog import load_recipe
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -54,6 +55,12 @@ def test_recipes_for_a_gpu_resolve(file: Path) -> None:
         resolved = template.resolve(template.trained_for(row), 0, [])
         assert resolved.training.epochs == 200
         assert [step.name for step in resolved.data.augmentation] == ["crop", "flip", "autoaugment", "cutout"]
+
+
+def test_recipe_for_a_gpu_finds_the_images_that_the_pool_of_cifar100_has(data_root: Path) -> None:
+    template = load_recipe(str(FOLDER / "gpu/cifar100-lt-if100.yaml"))
+    data = prepare(template.resolve("ce").data, data_root)
+    assert len(data.train.arrays.targets) == 10_447  # 10 847 in the whole of CIFAR-100
 
 
 @pytest.fixture
