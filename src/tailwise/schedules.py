@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tailwise.counts import ClassCounts, CountsLike
-from tailwise.hyperparameters import in_range, one_of
+from tailwise.hyperparameters import in_range, one_of, whole_number
 from tailwise.weights import effective_number_weights, inverse_frequency_weights
 
 ProgressForm = Literal["power", "logarithmic", "inverse-logarithmic"]
@@ -130,6 +130,26 @@ class PhasedProgressiveSampling(PhasedProgress):
         """(C,) class probabilities of an epoch; they sum to 1."""
         g = self.progress(epoch)
         return g / len(self.class_counts) + (1 - g) * torch.from_numpy(self.class_counts.priors)
+
+
+def progressive_sampling(class_counts: CountsLike, epochs: int) -> PhasedProgressiveSampling:
+    """Progressively balanced sampling: linearly over the epochs from training frequencies to equal probabilities.
+
+        P(c) = t / C + (1 - t) * n_c / N,   t = epoch / (epochs - 1)
+
+    ``PhasedProgressiveSampling`` from the first epoch to the last with power 1. The paper writes t = epoch / epochs;
+    its published code reaches 1 in the last epoch, as here.
+
+    Args:
+        class_counts: (C,) training counts, all positive.
+        epochs: of the training, at least 2.
+
+    Raises:
+        ValueError: there are fewer epochs, or a class has no samples.
+
+    Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020.
+    """
+    return PhasedProgressiveSampling(class_counts, 0, whole_number("epochs", epochs, at_least=2) - 1, power=1.0)
 
 
 class PhasedProgressiveMixing(PhasedProgress):
