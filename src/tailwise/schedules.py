@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tailwise.counts import ClassCounts, CountsLike
 from tailwise.hyperparameters import in_range, one_of, whole_number
-from tailwise.weights import effective_number_weights, inverse_frequency_weights
+from tailwise.weights import effective_number_weights, inverse_frequency_weights, remix_label_weights
 
 ProgressForm = Literal["power", "logarithmic", "inverse-logarithmic"]
 
@@ -153,7 +153,7 @@ def progressive_sampling(class_counts: CountsLike, epochs: int) -> PhasedProgres
 
 
 class PhasedProgressiveMixing(PhasedProgress):
-    """Phased progressive mixing (PPmix): mixup whose labels come to favour the rarer of the two classes, as in Remix.
+    """Phased progressive mixing (PPmix): from the labels of mixup to those of Remix, which favour the rarer class.
 
     An image is lam * x_a + (1 - lam) * x_b. The weight of label a is lam, except, with kappa = ``count_ratio``,
 
@@ -185,7 +185,4 @@ class PhasedProgressiveMixing(PhasedProgress):
             count_a: training count of the class of a, positive.
             count_b: that of b.
         """
-        g = self.progress(epoch)
-        a_is_frequent = (count_a >= self.count_ratio * count_b) & (lam < 0.5)
-        a_is_rare = (self.count_ratio * count_a <= count_b) & (lam > 0.5)
-        return torch.where(a_is_frequent, lam * (1 - g), torch.where(a_is_rare, lam * (1 - g) + g, lam))
+        return lam.lerp(remix_label_weights(lam, count_a, count_b, self.count_ratio), self.progress(epoch))

@@ -4,6 +4,7 @@ from tailwise.sampling.balanced_batches import ClassBalancedBatchSampler, balanc
 from tailwise.sampling.by_class import Indices, SamplesByClass
 from tailwise.sampling.draws import (
     Draw,
+    Partners,
     epoch_generator,
     equalized_draw,
     equalized_indices,
@@ -23,6 +24,7 @@ __all__ = [
     "ClassBalancedBatchSampler",
     "Draw",
     "Indices",
+    "Partners",
     "Probabilities",
     "RebalancedSampler",
     "RepeatFactorSampler",

@@ -36,16 +36,16 @@ class ShardedSampler(DistributedSampler[T_co], ABC):
         self._given = (num_replicas, rank)
         self._check_rank()
 
-    @property  # type: ignore[override]  # what torch sets once is looked up here at each draw
-    def num_replicas(self) -> int:
+    @property
+    def num_replicas(self) -> int:  # type: ignore[override]  # torch sets an attribute, once
         """Number of processes; the process group may begin after the sampler was made."""
         given, _ = self._given
         if given is not None:
             return given
         return torch.distributed.get_world_size() if _process_group() else 1
 
-    @property  # type: ignore[override]
-    def rank(self) -> int:
+    @property
+    def rank(self) -> int:  # type: ignore[override]
         """Of this process, from 0."""
         _, given = self._given
         if given is not None:

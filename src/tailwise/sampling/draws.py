@@ -14,6 +14,8 @@ from tailwise.sampling.probabilities import checked_probabilities, require_sampl
 
 Draw: TypeAlias = Callable[[int], Indices]
 """Epoch -> the samples that it trains on, in order."""
+Partners: TypeAlias = Callable[[int, int], Indices | None]
+"""(epoch, number of samples) -> as many samples to pair them with, or None in an epoch without."""
 
 STREAMS = {"sampling": 1, "mixing": 2, "partners": 3}
 CHUNK = 1 << 16  # draws at a time: their intermediate results stay in the cache
