@@ -364,7 +364,7 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
         ),
         (
             "sampling={name: class-balanced-batches, classes_per_batch: 4, samples_per_class: 8}",
-            "sampling draws batches of 4 classes x 8 samples, but training.batch_size is 128; set it to 32",
+            "sampling draws batches of 4 classes x 8 samples, but training.batch_size is 64; set it to 32",
         ),
         ("sampling={name: repeat-factor, threshold: 2}", "sampling.threshold: Input should be less than or equal to 1"),
         ("mixing={name: remix, kappa: 0.5}", "mixing.kappa: Input should be greater than or equal to 1, got 0.5"),

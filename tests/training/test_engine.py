@@ -219,6 +219,21 @@ def test_phased_sampling_and_mixing_move_between_their_epochs(tmp_path: Path) ->
         assert early[2] != late[2]
 
 
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """The targets that cross entropy gets, batch after batch."""
+    targets: list[torch.Tensor] = []
+    forward = CrossEntropyLoss.forward
+
+    def recording(self: CrossEntropyLoss, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        assert len(logits) == len(target)
+        targets.append(target)
+        return forward(self, logits, target)
+
+    monkeypatch.setattr(CrossEntropyLoss, "forward", recording)
+    return targets
+
+
 @pytest.mark.parametrize(
     ("sampling", "per_epoch"),
     [
@@ -232,15 +247,8 @@ def test_phased_sampling_and_mixing_move_between_their_epochs(tmp_path: Path) ->
     ],
 )
 def test_epoch_has_as_many_samples_as_the_sampling_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: str, per_epoch: int
+    tmp_path: Path, seen: list[torch.Tensor], sampling: str, per_epoch: int
 ) -> None:
-    seen: list[torch.Tensor] = []
-
-    def recording(self: CrossEntropyLoss, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        seen.append(target)
-        return torch.nn.functional.cross_entropy(logits, target)
-
-    monkeypatch.setattr(CrossEntropyLoss, "forward", recording)
     settings = (f"sampling={{name: {sampling}}}", "training.epochs=1", "training.batch_size=40")
     summary = train(quick_recipe("ce", 0, *settings), tmp_path, ONE_THREAD)
     per_class = torch.cat(seen).bincount(minlength=10).tolist()
@@ -254,17 +262,10 @@ def test_epoch_has_as_many_samples_as_the_sampling_says(
 
 
 def test_progressive_sampling_goes_from_the_training_frequencies_to_equal_ones_over_the_epochs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, seen: list[torch.Tensor]
 ) -> None:
-    seen: list[torch.Tensor] = []
-    forward = CrossEntropyLoss.forward
-
-    def recording(self: CrossEntropyLoss, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        seen.append(target)
-        return forward(self, logits, target)
-
-    monkeypatch.setattr(CrossEntropyLoss, "forward", recording)
-    settings = ("sampling.name=progressive", "training.epochs=5", "data.profile={max_count: 120, imbalance_factor: 20}")
+    profile = ("data.profile.max_count=120", "data.profile.imbalance_factor=20")
+    settings = ("sampling.name=progressive", "training.epochs=5", *profile)
     summary = train(quick_recipe("ce", 0, *settings), tmp_path, ONE_THREAD)
     counts = np.array(summary["class_counts"])
     per_epoch = torch.cat(seen).reshape(5, -1)
@@ -289,16 +290,7 @@ def test_training_learns_from_mixed_images(tmp_path: Path, mixing: str) -> None:
     assert train(recipe, tmp_path, ONE_THREAD)["metrics"]["test/accuracy"] > 0.7
 
 
-def test_cmo_mixes_between_its_first_and_last_epochs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[torch.Tensor] = []
-    forward = CrossEntropyLoss.forward
-
-    def recording(self: CrossEntropyLoss, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        seen.append(target)
-        assert len(logits) == len(target)
-        return forward(self, logits, target)
-
-    monkeypatch.setattr(CrossEntropyLoss, "forward", recording)
+def test_cmo_mixes_between_its_first_and_last_epochs_alone(tmp_path: Path, seen: list[torch.Tensor]) -> None:
     settings = ("mixing={name: cmo, start: 2, plain_epochs: 1}", "training.epochs=5", "training.batch_size=50")
     train(quick_recipe("ce", 0, *settings), tmp_path / "cmo", ONE_THREAD)
     assert [len(target) for target in seen[:5]] == [50, 50, 50, 50, 16]
@@ -410,7 +402,7 @@ def test_broken_checkpoint_is_named(tmp_path: Path) -> None:
             "sampling: epochs must be a whole number from 2 up, got 1",
         ),
         (
-            ("sampling={name: class-balanced-batches, classes_per_batch: 16, samples_per_class: 8}",),
+            ("sampling={name: class-balanced-batches, classes_per_batch: 16, samples_per_class: 4}",),
             "sampling: classes_per_batch must be at most 10, the number of classes, got 16",
         ),
         (("mixing={name: phased, start: 2, end: 1}",), "mixing: end must be above 2, got 1"),

@@ -22,11 +22,7 @@ from tailwise.models.classifier import BACKBONES, known_backbone
 from tailwise.recipes.mixing_config import ContextRichOversampling, Mixing, NoMixing
 from tailwise.recipes.sampling_config import BalancedBatches, InstanceSampling, Sampling
 from tailwise.recipes.section import Epoch, Fraction, NonNegative, Positive, Section, Seed, Size
-from tailwise.schedules import (
-    DeferredReweighting,
-    PhasedProgressiveWeights,
-    ProgressForm,
-)
+from tailwise.schedules import DeferredReweighting, PhasedProgressiveWeights, ProgressForm
 
 
 def _check_name(name: str) -> str:
