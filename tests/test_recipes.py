@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from recipe_trees import QUICK
 from small_data import LISTED_CLASSES, LISTS, SMALL_HTRU_SPLIT
+from tailwise.data.arrays import Arrays
 from tailwise.data.loader import Chosen, PreparedData, prepare
 from tailwise.data.profiles import linear_counts
 from tailwise.data.sources import SOURCES, SourceModel, Split
 from tailwise.errors import InputError
 from tailwise.recipes.catalog import Family, catalog, expand, load_recipe, merge
-from tailwise.recipes.config import EqualizedSampling, RebalancedSampling, Recipe, SGDConfig
+from tailwise.recipes.config import Recipe, SGDConfig
+from tailwise.recipes.sampling_config import EqualizedSampling, RebalancedSampling
 from tailwise.training.engine import RunOptions, train
 
 OWN = """
@@ -392,7 +394,18 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
         ),
         ("sampling={name: phased, begin: 3}", "sampling.start is missing"),
         ("sampling={name: oversample, power: 2}", "unknown key sampling.power"),
-        ("mixing.name=cutmix", "mixing.name: there is no 'cutmix'; there are none, mixup, phased"),
+        (
+            "mixing.name=cutmixup",
+            "mixing.name: there is no 'cutmixup'; there are none, mixup, phased, remix, cutmix, bal",
+        ),
+        (
+            "sampling={name: class-balanced-batches, classes_per_batch: 4, samples_per_class: 8}",
+            "sampling draws batches of 4 classes x 8 samples, but training.batch_size is 64; set it to 32",
+        ),
+        ("sampling={name: repeat-factor, threshold: 2}", "sampling.threshold: Input should be less than or equal to 1"),
+        ("mixing={name: remix, kappa: 0.5}", "mixing.kappa: Input should be greater than or equal to 1, got 0.5"),
+        ("mixing={name: cmo, start: 1}", "mixing.start 1 and mixing.plain_epochs 3 leave nothing of the 3 epochs"),
+        ("mixing={name: cmo}", "mixing.start is 4, past the training"),
         ("mixing={name: mixup, alpha: 0}", "mixing.alpha: Input should be greater than 0, got 0"),
         ("training", "--set takes key=value, got 'training'"),
         ("training.epochs.more=3", "--set training.epochs.more: epochs is a value, 3, and has nothing below it"),
@@ -417,6 +430,7 @@ def test_config_of_a_run_holds_the_resolved_recipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["class-balanced", "oversample", "undersample"])
 def test_sampling_refuses_a_class_without_samples_before_training(name: str) -> None:
+    arrays = Arrays(np.zeros((2, 1), dtype=np.float32), np.array([0, 2]), ("a", "b", "c"))
     section = RebalancedSampling if name == "class-balanced" else EqualizedSampling
     with pytest.raises(ValueError, match="class 1 has no samples, so none can be drawn; leave the class out"):
-        section.model_validate({"name": name}).draw(np.array([0, 2]), 3, 0)
+        section.model_validate({"name": name}).draw(arrays, 0, 3)

@@ -16,6 +16,7 @@ from tailwise.schedules import (
     PhasedProgressiveMixing,
     PhasedProgressiveSampling,
     PhasedProgressiveWeights,
+    progressive_sampling,
 )
 from tailwise.weights import effective_number_weights, inverse_frequency_weights
 
@@ -44,6 +45,13 @@ def test_phased_sampling_matches_golden(case: dict[str, Any]) -> None:
     schedule = PhasedProgressiveSampling(case["class_counts"], **case["params"])
     for row in case["rows"]:
         torch.testing.assert_close(schedule(row["epoch"]), double(row["class_probability"]), rtol=0, atol=1e-9)
+
+
+def test_progressive_sampling_moves_evenly_from_the_training_frequencies_to_equal_probabilities() -> None:
+    schedule = progressive_sampling([900, 90, 10], epochs=5)
+    start, end = double([0.9, 0.09, 0.01]), double([1 / 3] * 3)
+    for epoch in range(5):
+        torch.testing.assert_close(schedule(epoch), start + epoch / 4 * (end - start))
 
 
 @pytest.mark.parametrize("case", golden("ppl_mixup"))
@@ -107,6 +115,8 @@ def test_mixing_is_symmetric_in_the_pair() -> None:
         (lambda: PhasedProgressiveWeights([2, 1], 5, 5), "end must be above 5, got 5"),
         (lambda: PhasedProgressiveWeights([2, 0], 5, 9), "class 1 has count 0"),
         (lambda: PhasedProgressiveSampling([2, 0], 5, 9), "class 1 has count 0"),
+        (lambda: progressive_sampling([2, 1], 1), "epochs must be a whole number from 2 up, got 1"),
+        (lambda: progressive_sampling([2, 0], 3), "class 1 has count 0"),
         (lambda: PhasedProgress(0, 1, power=0.0), "power must be above 0"),
         (lambda: PhasedProgress(0, 1, power=1.0, form="logarithmic"), "not 1 as the base of a logarithm"),
         (lambda: PhasedProgress(0, 1, form="cubic"), 'form must be "power", "logarithmic" or "inverse-logarithmic"'),  # type: ignore[arg-type]

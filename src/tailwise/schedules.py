@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from tailwise.counts import ClassCounts, CountsLike
-from tailwise.hyperparameters import in_range, one_of
-from tailwise.weights import effective_number_weights, inverse_frequency_weights
+from tailwise.hyperparameters import in_range, one_of, whole_number
+from tailwise.weights import effective_number_weights, inverse_frequency_weights, remix_label_weights
 
 ProgressForm = Literal["power", "logarithmic", "inverse-logarithmic"]
 
@@ -132,8 +132,28 @@ class PhasedProgressiveSampling(PhasedProgress):
         return g / len(self.class_counts) + (1 - g) * torch.from_numpy(self.class_counts.priors)
 
 
+def progressive_sampling(class_counts: CountsLike, epochs: int) -> PhasedProgressiveSampling:
+    """Progressively balanced sampling: linearly over the epochs from training frequencies to equal probabilities.
+
+        P(c) = t / C + (1 - t) * n_c / N,   t = epoch / (epochs - 1)
+
+    ``PhasedProgressiveSampling`` from the first epoch to the last with power 1. The paper writes t = epoch / epochs;
+    its published code reaches 1 in the last epoch, as here.
+
+    Args:
+        class_counts: (C,) training counts, all positive.
+        epochs: of the training, at least 2.
+
+    Raises:
+        ValueError: there are fewer epochs, or a class has no samples.
+
+    Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020.
+    """
+    return PhasedProgressiveSampling(class_counts, 0, whole_number("epochs", epochs, at_least=2) - 1, power=1.0)
+
+
 class PhasedProgressiveMixing(PhasedProgress):
-    """Phased progressive mixing (PPmix): mixup whose labels come to favour the rarer of the two classes, as in Remix.
+    """Phased progressive mixing (PPmix): from the labels of mixup to those of Remix, which favour the rarer class.
 
     An image is lam * x_a + (1 - lam) * x_b. The weight of label a is lam, except, with kappa = ``count_ratio``,
 
@@ -165,7 +185,4 @@ class PhasedProgressiveMixing(PhasedProgress):
             count_a: training count of the class of a, positive.
             count_b: that of b.
         """
-        g = self.progress(epoch)
-        a_is_frequent = (count_a >= self.count_ratio * count_b) & (lam < 0.5)
-        a_is_rare = (self.count_ratio * count_a <= count_b) & (lam > 0.5)
-        return torch.where(a_is_frequent, lam * (1 - g), torch.where(a_is_rare, lam * (1 - g) + g, lam))
+        return lam.lerp(remix_label_weights(lam, count_a, count_b, self.count_ratio), self.progress(epoch))

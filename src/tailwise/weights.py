@@ -1,4 +1,4 @@
-"""Class weights from class counts."""
+"""Class weights, and weights of mixed labels, from class counts."""
 
 from __future__ import annotations
 
@@ -50,6 +50,32 @@ def inverse_frequency_weights(class_counts: CountsLike, power: float = 1.0) -> T
     rarity = counts.min() / counts
     weights = rarity ** in_range("power", power, at_least=0)
     return weights * len(weights) / weights.sum()
+
+
+def remix_label_weights(lam: Tensor, count_a: Tensor, count_b: Tensor, kappa: float = 3.0, tau: float = 0.5) -> Tensor:
+    """Weight of label a in a mixed sample whose share of a is lam; shapes broadcast.
+
+        0      n_a / n_b >= kappa and lam < tau          (the frequent a gives its label away)
+        1      n_a / n_b <= 1 / kappa and 1 - lam < tau  (the rare a takes the whole label)
+        lam    otherwise
+
+    Args:
+        lam: in [0, 1].
+        count_a: n_a, training count of the class of a, positive.
+        count_b: n_b, that of b.
+        kappa: at least 1.
+        tau: from 0 to 1.
+
+    Raises:
+        ValueError: kappa or tau is out of its range.
+
+    Source: Chou et al., "Remix: Rebalanced Mixup", ECCV Workshops 2020.
+    """
+    kappa = in_range("kappa", kappa, at_least=1)
+    tau = in_range("tau", tau, at_least=0, at_most=1)
+    a_is_frequent = (count_a >= kappa * count_b) & (lam < tau)
+    a_is_rare = (kappa * count_a <= count_b) & (1 - lam < tau)
+    return lam.where(~a_is_frequent, 0.0).where(~a_is_rare, 1.0)
 
 
 def _positive(class_counts: CountsLike) -> Tensor:

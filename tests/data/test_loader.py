@@ -111,6 +111,27 @@ def test_draw_of_an_epoch_is_handed_out_in_its_order() -> None:
     assert torch.cat([targets for _, targets in handed]).tolist() == [0, 0, 1, 0, 0]
 
 
+def test_partners_are_the_second_half_of_each_batch() -> None:
+    batches = Batches(numbered(10), 4, torch.device("cpu"))
+
+    def partners(epoch: int, count: int) -> np.ndarray:
+        return np.arange(count)[::-1] + epoch - 3
+
+    handed = list(batches.shuffled(0, 3, lambda epoch: np.array([9, 9, 1, 3, 0, 2]), partners))
+    assert [inputs.flatten().tolist() for inputs, _ in handed] == [[9, 9, 1, 3, 5, 4, 3, 2], [0, 2, 1, 0]]
+    assert torch.cat([targets for _, targets in handed]).tolist() == [0, 0, 1, 0, 2, 1, 0, 2, 0, 2, 1, 0]
+
+
+def test_epoch_without_partners_is_as_it_was() -> None:
+    batches = Batches(numbered(10), 4, torch.device("cpu"))
+    plain, none = list(batches.shuffled(0, 1)), list(batches.shuffled(0, 1, None, lambda epoch, count: None))
+    assert all(
+        torch.equal(one, other)
+        for first, second in zip(plain, none, strict=True)
+        for one, other in zip(first, second, strict=True)
+    )
+
+
 def test_data_set_stays_where_it_fits_and_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.zeros((5, 100, 100, 1), dtype=np.uint8)
     arrays = Arrays(images, np.arange(5) % 2, ("a", "b"))

@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from scipy import stats
 
 from recipe_trees import quick_recipe, read_lines, stop_after
 from tailwise.data.loader import prepare
@@ -116,6 +117,8 @@ def test_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(tmp
         ("sampling={name: phased, start: 0, end: 2}", "mixing={name: phased, start: 0, end: 2}"),
         ("sampling.name=oversample", "learning_rate={name: staircase, start: 1}"),
         ("sampling.name=undersample", "data.validation_fraction=0.2"),
+        ("sampling={name: progressive}", "mixing.name=balanced-mixup"),
+        ("sampling={name: repeat-factor, threshold: 0.2}", "mixing={name: cmo, start: 1, plain_epochs: 1}"),
     ],
     ids=[
         "adam",
@@ -126,6 +129,8 @@ def test_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(tmp
         "phased sampling and mixing",
         "over-sampling",
         "under-sampling beside a validation split",
+        "progressive sampling with balanced mixup",
+        "repeat-factor sampling with CMO",
     ],
 )
 @pytest.mark.parametrize("after", [1, 2, 3])
@@ -214,27 +219,84 @@ def test_phased_sampling_and_mixing_move_between_their_epochs(tmp_path: Path) ->
         assert early[2] != late[2]
 
 
-@pytest.mark.parametrize(
-    ("sampling", "per_epoch"),
-    [("instance", 216), ("class-balanced", 216), ("square-root", 216), ("oversample", 400), ("undersample", 100)],
-)
-def test_epoch_has_as_many_samples_as_the_sampling_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: str, per_epoch: int
-) -> None:
-    seen: list[torch.Tensor] = []
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """The targets that cross entropy gets, batch after batch."""
+    targets: list[torch.Tensor] = []
+    forward = CrossEntropyLoss.forward
 
     def recording(self: CrossEntropyLoss, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        seen.append(target)
-        return torch.nn.functional.cross_entropy(logits, target)
+        assert len(logits) == len(target)
+        targets.append(target)
+        return forward(self, logits, target)
 
     monkeypatch.setattr(CrossEntropyLoss, "forward", recording)
-    summary = train(quick_recipe("ce", 0, f"sampling.name={sampling}", "training.epochs=1"), tmp_path, ONE_THREAD)
+    return targets
+
+
+@pytest.mark.parametrize(
+    ("sampling", "per_epoch"),
+    [
+        ("instance", 216),
+        ("class-balanced", 216),
+        ("square-root", 216),
+        ("effective-number", 216),
+        ("oversample", 400),
+        ("undersample", 100),
+        ("class-balanced-batches, classes_per_batch: 5, samples_per_class: 8", 240),
+    ],
+)
+def test_epoch_has_as_many_samples_as_the_sampling_says(
+    tmp_path: Path, seen: list[torch.Tensor], sampling: str, per_epoch: int
+) -> None:
+    settings = (f"sampling={{name: {sampling}}}", "training.epochs=1", "training.batch_size=40")
+    summary = train(quick_recipe("ce", 0, *settings), tmp_path, ONE_THREAD)
     per_class = torch.cat(seen).bincount(minlength=10).tolist()
     assert sum(per_class) == per_epoch
     if sampling == "instance":
         assert per_class == summary["class_counts"]
-    if sampling.endswith("ersample"):
+    if sampling.endswith("ersample") or "batches" in sampling:
         assert per_class == [per_epoch // 10] * 10
+    if "batches" in sampling:
+        assert all(sorted(batch.bincount(minlength=10).tolist()) == [0] * 5 + [8] * 5 for batch in seen)
+
+
+def test_progressive_sampling_goes_from_the_training_frequencies_to_equal_ones_over_the_epochs(
+    tmp_path: Path, seen: list[torch.Tensor]
+) -> None:
+    profile = ("data.profile.max_count=120", "data.profile.imbalance_factor=20")
+    settings = ("sampling.name=progressive", "training.epochs=5", *profile)
+    summary = train(quick_recipe("ce", 0, *settings), tmp_path, ONE_THREAD)
+    counts = np.array(summary["class_counts"])
+    per_epoch = torch.cat(seen).reshape(5, -1)
+    for epoch in range(5):
+        expected = (1 - epoch / 4) * counts + epoch / 4 * counts.mean()
+        assert stats.chisquare(per_epoch[epoch].bincount(minlength=10).numpy(), expected).pvalue > 1e-3
+
+
+def test_repeat_factor_sampling_repeats_the_rare_classes(tmp_path: Path) -> None:
+    for name, threshold in (("none", 0.001), ("some", 0.2)):
+        recipe = quick_recipe("ce", 0, f"sampling={{name: repeat-factor, threshold: {threshold}}}")
+        train(recipe, tmp_path / name, ONE_THREAD)
+    assert losses_of(tmp_path / "none") != losses_of(tmp_path / "some")
+
+
+@pytest.mark.parametrize(
+    "mixing",
+    ["{name: remix}", "{name: cutmix}", "{name: balanced-mixup}", "{name: cmo, start: 0, plain_epochs: 1, power: 2}"],
+)
+def test_training_learns_from_mixed_images(tmp_path: Path, mixing: str) -> None:
+    recipe = quick_recipe("ce", 0, f"mixing={mixing}", "training.epochs=25")
+    assert train(recipe, tmp_path, ONE_THREAD)["metrics"]["test/accuracy"] > 0.7
+
+
+def test_cmo_mixes_between_its_first_and_last_epochs_alone(tmp_path: Path, seen: list[torch.Tensor]) -> None:
+    settings = ("mixing={name: cmo, start: 2, plain_epochs: 1}", "training.epochs=5", "training.batch_size=50")
+    train(quick_recipe("ce", 0, *settings), tmp_path / "cmo", ONE_THREAD)
+    assert [len(target) for target in seen[:5]] == [50, 50, 50, 50, 16]
+    assert [target.ndim for target in seen[::5]] == [1, 1, 2, 2, 1]
+    train(quick_recipe("ce", 0, *settings[1:]), tmp_path / "plain", ONE_THREAD)
+    assert losses_of(tmp_path / "cmo")[:2] == losses_of(tmp_path / "plain")[:2]
 
 
 def test_tables_and_images_can_be_mixed(tmp_path: Path) -> None:
@@ -335,6 +397,14 @@ def test_broken_checkpoint_is_named(tmp_path: Path) -> None:
             "class_weights: the schedule sets the weights",
         ),
         (("sampling={name: phased, start: 2, end: 1}",), "sampling: end must be above 2, got 1"),
+        (
+            ("sampling={name: progressive}", "training.epochs=1"),
+            "sampling: epochs must be a whole number from 2 up, got 1",
+        ),
+        (
+            ("sampling={name: class-balanced-batches, classes_per_batch: 16, samples_per_class: 4}",),
+            "sampling: classes_per_batch must be at most 10, the number of classes, got 16",
+        ),
         (("mixing={name: phased, start: 2, end: 1}",), "mixing: end must be above 2, got 1"),
         (("data.profile.max_count=5000",), "class 0 has [0-9]+ samples, 5000 were asked for"),
         (("training.precision=16-mixed",), "16-mixed needs a GPU"),

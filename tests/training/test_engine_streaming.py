@@ -56,6 +56,17 @@ def test_a_run_is_the_same_with_and_without_workers_and_resumed(
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "cut" / file).read_bytes()
 
 
+def test_streamed_images_are_mixed_with_partners_and_resumed(tmp_path: Path) -> None:
+    listed = listed_recipe(tmp_path).model_dump(mode="json")
+    recipe = Recipe.model_validate(listed | {"mixing": {"name": "cmo", "start": 0, "plain_epochs": 1}})
+    train(recipe, tmp_path / "whole", ONE_THREAD)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "cut", RunOptions(threads=1, device="cpu", on_epoch=stop_after(1)))
+    train(recipe, tmp_path / "cut", RunOptions(threads=1, device="cpu", resume=True))
+    weights = "weights.safetensors"
+    assert (tmp_path / "whole" / weights).read_bytes() == (tmp_path / "cut" / weights).read_bytes()
+
+
 def test_a_broken_image_ends_the_run_with_its_name_and_line(tmp_path: Path) -> None:
     recipe = listed_recipe(tmp_path)
     (tmp_path / "test/5.png").write_bytes(b"no image")

@@ -21,7 +21,7 @@ from tailwise.data.profiles import subset_indices, test_counts, validation_count
 from tailwise.data.sources import Split
 from tailwise.data.streaming import StreamedSamples
 from tailwise.errors import InputError
-from tailwise.sampling import Draw
+from tailwise.sampling import Draw, Partners
 
 SHARE_OF_FREE_MEMORY = 0.5
 """Of a GPU, that a data set may take; a larger one stays in the host's memory."""
@@ -119,15 +119,27 @@ class Batches:
         """Where the samples come from in training: "resident on cuda, 38.1 MB", or streamed."""
         return self.samples.residence
 
-    def shuffled(self, seed: int, epoch: int, draw: Draw | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """The samples of ``epoch`` in random order: every one once, or those that ``draw`` names."""
+    def shuffled(
+        self, seed: int, epoch: int, draw: Draw | None = None, partners: Partners | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The samples of ``epoch`` in random order: every one once, or those that ``draw`` names.
+
+        Where there are ``partners``, they are the second half of each batch, which then has twice as many samples.
+        """
         if draw is None:
             # The constant keeps the orders of neighbouring seeds apart: seed + epoch would share them.
             generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
             order = torch.randperm(self.count, generator=generator)
         else:
             order = torch.from_numpy(draw(epoch)).long()
-        yield from self.samples.batches(order, self.batch_size, entropy=(seed, epoch))
+        batch_size = self.batch_size
+        drawn = None if partners is None else partners(epoch, len(order))
+        if drawn is not None:
+            beside = torch.from_numpy(drawn).long()
+            halves = zip(torch.split(order, batch_size), torch.split(beside, batch_size), strict=True)
+            order = torch.cat([half for pair in halves for half in pair])
+            batch_size *= 2
+        yield from self.samples.batches(order, batch_size, entropy=(seed, epoch))
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Every sample once, as they stand."""

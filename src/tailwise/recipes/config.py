@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,23 +18,11 @@ from pydantic import (
 from tailwise.counts import ClassCounts
 from tailwise.data.config import DataConfig
 from tailwise.losses import LossOptions, find_loss
-from tailwise.mixing import Mix, mixup, phased_mixup
 from tailwise.models.classifier import BACKBONES, known_backbone
-from tailwise.sampling import Draw, SamplesByClass, class_probabilities, equalized_draw, rebalanced_draw
-from tailwise.schedules import (
-    DeferredReweighting,
-    PhasedProgressiveMixing,
-    PhasedProgressiveSampling,
-    PhasedProgressiveWeights,
-    ProgressForm,
-)
-
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Epoch = Annotated[int, Field(ge=0, strict=True)]
-Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
-Size = Annotated[int, Field(gt=0, lt=2**31, strict=True)]
+from tailwise.recipes.mixing_config import ContextRichOversampling, Mixing, NoMixing
+from tailwise.recipes.sampling_config import BalancedBatches, InstanceSampling, Sampling
+from tailwise.recipes.section import Epoch, Fraction, NonNegative, Positive, Section, Seed, Size
+from tailwise.schedules import DeferredReweighting, PhasedProgressiveWeights, ProgressForm
 
 
 def _check_name(name: str) -> str:
@@ -50,12 +35,6 @@ def _check_name(name: str) -> str:
 Name = Annotated[str, AfterValidator(_check_name)]
 PER_CLASS = ("weight",)
 SET_BY_THE_TRAINER = ("class_counts", "ignore_index", "reduction")
-
-
-class Section(BaseModel):
-    """A part of a recipe; a field it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _check_backbone(name: str) -> str:
@@ -149,104 +128,6 @@ class PhasedWeights(Section):
 ClassWeights: TypeAlias = Annotated[EqualWeights | DeferredWeights | PhasedWeights, Field(discriminator="name")]
 
 
-class InstanceSampling(Section):
-    """Every sample once an epoch, in random order."""
-
-    name: Literal["instance"] = "instance"
-
-    def draw(self, targets: NDArray[np.int64], num_classes: int, seed: int) -> None:
-        """Nothing to draw."""
-
-
-class RebalancedSampling(Section):
-    """As many draws an epoch as there are samples, with replacement: a class by a rule, then one of its samples."""
-
-    name: Literal["class-balanced", "square-root"]
-
-    def draw(self, targets: NDArray[np.int64], num_classes: int, seed: int) -> Draw:
-        """The samples of each epoch."""
-        samples = SamplesByClass(targets, num_classes)
-        probabilities = class_probabilities(self.name, samples.counts)
-        return rebalanced_draw(samples, lambda epoch: probabilities, seed)
-
-
-class PhasedSampling(Section):
-    """The same, from the training frequencies to equal ones between two epochs (PPS)."""
-
-    name: Literal["phased"] = "phased"
-    start: Epoch
-    end: Epoch
-    power: Positive = 5.0
-    form: ProgressForm = "power"
-
-    def draw(self, targets: NDArray[np.int64], num_classes: int, seed: int) -> Draw:
-        """The samples of each epoch."""
-        samples = SamplesByClass(targets, num_classes)
-        schedule = PhasedProgressiveSampling(samples.counts, self.start, self.end, self.power, self.form)
-        return rebalanced_draw(samples, schedule, seed)
-
-
-class EqualizedSampling(Section):
-    """Every class up to the largest (ROS) or down to the smallest (RUS), drawn anew in each epoch."""
-
-    name: Literal["oversample", "undersample"]
-
-    def draw(self, targets: NDArray[np.int64], num_classes: int, seed: int) -> Draw:
-        """The samples of each epoch."""
-        samples = SamplesByClass(targets, num_classes)
-        per_class = max(samples.counts) if self.name == "oversample" else min(samples.counts)
-        return equalized_draw(samples, per_class, seed)
-
-
-Sampling: TypeAlias = Annotated[
-    InstanceSampling | RebalancedSampling | PhasedSampling | EqualizedSampling, Field(discriminator="name")
-]
-
-
-class NoMixing(Section):
-    """Samples and labels as they are."""
-
-    name: Literal["none"] = "none"
-
-    def mix(self, class_counts: ClassCounts, device: torch.device) -> None:
-        """Nothing to mix."""
-
-
-class Mixup(Section):
-    """Pairs of samples and their labels, mixed alike."""
-
-    name: Literal["mixup"] = "mixup"
-    alpha: Positive = 1.0
-
-    def mix(self, class_counts: ClassCounts, device: torch.device) -> Mix:
-        """How a batch is mixed."""
-        return lambda inputs, targets, epoch, generator: mixup(
-            inputs, targets, len(class_counts), self.alpha, generator
-        )
-
-
-class PhasedMixing(Section):
-    """Mixup whose labels come to favour the rarer class of a pair between two epochs (PPmix)."""
-
-    name: Literal["phased"] = "phased"
-    start: Epoch
-    end: Epoch
-    power: Positive = 3.0
-    alpha: Positive = 1.0
-    count_ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 3.0
-
-    def mix(self, class_counts: ClassCounts, device: torch.device) -> Mix:
-        """How a batch is mixed."""
-        schedule = PhasedProgressiveMixing(self.start, self.end, self.power, self.count_ratio)
-        counts = class_counts.tensor().to(device)
-        return lambda inputs, targets, epoch, generator: phased_mixup(
-            inputs, targets, counts, schedule, epoch, self.alpha, generator
-        )
-
-
-Mixing: TypeAlias = Annotated[NoMixing | Mixup | PhasedMixing, Field(discriminator="name")]
-
-
 class AdamConfig(Section):
     """Adam, or AdamW, whose weight decay is decoupled."""
 
@@ -338,4 +219,8 @@ class Recipe(Section):
                     f"{name} is {epoch}, past the training of {self.training.epochs} epochs (they count from 0); "
                     "lower it or train for longer"
                 )
+        if isinstance(self.mixing, ContextRichOversampling):
+            self.mixing.check_epochs(self.training.epochs)
+        if isinstance(self.sampling, BalancedBatches):
+            self.sampling.check_batch_size(self.training.batch_size)
         return self

@@ -177,9 +177,10 @@ class _Run:
             if self.class_weights is not None and "weight" in recipe.loss.arguments:
                 raise ValueError("the schedule sets the weights of the loss; leave out its own weight")
         with _named("sampling"):
-            self.draw = recipe.sampling.draw(data.train.arrays.targets, len(self.class_names), recipe.seed)
+            self.draw = recipe.sampling.draw(data.train.arrays, recipe.seed, recipe.training.epochs)
         with _named("mixing"):
-            self.mix = recipe.mixing.mix(self.class_counts, fabric.device)
+            self.mix = recipe.mixing.mix(data.train.arrays, fabric.device, recipe.training.epochs)
+            self.partners = recipe.mixing.partners(data.train.arrays, recipe.seed, recipe.training.epochs)
         self.loss: ClassificationLoss = loss.to(fabric.device)
         self._set_class_weights(0)
         # A loss may learn as well, the strength of its adjustment.
@@ -243,7 +244,7 @@ class _Run:
         total = torch.zeros((), device=self.fabric.device)
         batches = 0
         mixing_generator = epoch_generator(self.recipe.seed, epoch, "mixing")
-        for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch, self.draw):
+        for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch, self.draw, self.partners):
             generator = batch_generator(self.recipe.seed, epoch, batches)
             inputs = augment(inputs, self.recipe.data.augmentation, generator)
             if self.mix is not None:

@@ -1,35 +1,17 @@
-"""Mixing: what the mixed samples and labels are made of."""
+"""mixup: what the mixed samples and labels are made of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from tailwise.counts import ClassCounts, CountsLike
+from mixing_cases import batch, generator, parts
 from tailwise.losses import CrossEntropyLoss
-from tailwise.mixing import mixup, phased_mixup
+from tailwise.mixing import mixup
 from tailwise.models.classifier import Standardize
-from tailwise.schedules import PhasedProgressiveMixing
-
-COUNTS = torch.tensor([900, 90, 10])
-PHASES = PhasedProgressiveMixing(start=2, end=6, power=1.0)
-
-
-def generator(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def batch(samples: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs that are one-hot in the sample, so that a mixed one shows its two parts and their shares."""
-    return torch.eye(samples), torch.arange(samples) % 3
-
-
-def parts(mixed: torch.Tensor, row: int) -> dict[int, float]:
-    return {int(column): float(mixed[row, column]) for column in mixed[row].nonzero().flatten()}
 
 
 @pytest.mark.parametrize("per_sample", [False, True])
@@ -43,14 +25,6 @@ def test_labels_are_mixed_as_the_inputs_are(per_sample: bool) -> None:
     torch.testing.assert_close(soft.sum(dim=1), torch.ones(64))
     shares = {round(parts(mixed, row)[row], 5) for row in range(64) if len(parts(mixed, row)) == 2}
     assert len(shares) > 50 if per_sample else len(shares) == 1
-
-
-@pytest.mark.parametrize("counts", [[900, 90, 10], ClassCounts([900, 90, 10]), np.array([900, 90, 10])])
-def test_counts_may_be_whatever_class_counts_are_made_of(counts: CountsLike) -> None:
-    inputs, targets = batch()
-    expected = phased_mixup(inputs, targets, COUNTS, PHASES, 4, 1.0, generator())
-    for found, wanted in zip(phased_mixup(inputs, targets, counts, PHASES, 4, 1.0, generator()), expected, strict=True):
-        torch.testing.assert_close(found, wanted)
 
 
 def test_every_sample_is_the_partner_of_one() -> None:
@@ -75,43 +49,6 @@ def test_mixed_raw_images_standardise_to_the_mix_of_standardised_images() -> Non
     assert mixed.shape == images.shape
     after, _ = mixup(standardize(images), torch.arange(8) % 3, 3, 1.0, generator())
     torch.testing.assert_close(standardize(mixed), after)
-
-
-def test_phased_mixing_before_its_start_is_mixup() -> None:
-    inputs, targets = batch()
-    for epoch in (0, 2):
-        phased = phased_mixup(inputs, targets, COUNTS, PHASES, epoch, 1.0, generator())
-        for ours, theirs in zip(phased, mixup(inputs, targets, 3, 1.0, generator()), strict=True):
-            torch.testing.assert_close(ours, theirs)
-
-
-@pytest.mark.parametrize("epoch", [4, 6, 9])
-def test_phased_labels_are_those_of_the_schedule_pair_by_pair(epoch: int) -> None:
-    inputs, targets = batch()
-    mixed, soft = phased_mixup(inputs, targets, COUNTS, PHASES, epoch, 1.0, generator(), per_sample=True)
-    torch.testing.assert_close(mixed, mixup(inputs, targets, 3, 1.0, generator(), per_sample=True)[0])
-    for row in range(64):
-        pair = parts(mixed, row)
-        if len(pair) == 2:
-            other = next(sample for sample in pair if sample != row)
-            weight = PHASES.label_weight(epoch, torch.tensor(pair[row]), COUNTS[targets[row]], COUNTS[targets[other]])
-            expected = weight * torch.eye(3)[targets[row]] + (1 - weight) * torch.eye(3)[targets[other]]
-            torch.testing.assert_close(soft[row], expected)
-
-
-def test_after_its_end_the_rarer_of_two_unequal_classes_takes_every_label_it_may() -> None:
-    inputs, targets = torch.tensor([[1.0], [0.0]]), torch.tensor([2, 0])  # rare, frequent
-    kinds = set()
-    for seed in range(20):
-        mixed, soft = phased_mixup(inputs, targets, COUNTS, PHASES, 6, 1.0, generator(seed))
-        if 0 < mixed[0, 0] < 1:
-            rare_has_most = bool(mixed[0, 0] > 0.5)
-            kinds.add(rare_has_most)
-            if rare_has_most:
-                assert soft[0].tolist() == [0, 0, 1]
-            else:
-                torch.testing.assert_close(soft[0, 2], mixed[0, 0])
-    assert kinds == {False, True}
 
 
 def test_generator_decides_and_without_one_torch_does() -> None:

@@ -1,0 +1,57 @@
+"""The indices of a data set's samples, class after class."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from tailwise.conversion import as_array
+from tailwise.counts import ClassCounts
+
+Indices: TypeAlias = NDArray[np.signedinteger[Any]]
+
+SORT_CHUNK = 1 << 20
+
+
+class SamplesByClass:
+    """The indices of a data set's samples, class after class: what draws by class are made from.
+
+    Keeps one index per sample, of 4 bytes below 2^31 samples, and not the targets.
+
+    Args:
+        targets: (N,) integer labels, 0 <= label < C.
+        num_classes: C; by default the largest label plus one.
+
+    Raises:
+        ValueError: there are no labels, or one that is not a whole number, negative, or not below ``num_classes``.
+    """
+
+    def __init__(self, targets: ArrayLike | Tensor, num_classes: int | None = None) -> None:
+        labels = as_array(targets)
+        self.counts = ClassCounts.from_targets(labels, num_classes)
+        self.starts = np.cumsum(self.counts.counts) - self.counts.counts
+        self.indices = _sorted_by_class(labels, self.counts.num_classes, self.starts)
+
+    def members(self, label: int) -> Indices:
+        """(n_c,) indices of the samples of one class, ascending."""
+        return self.indices[self.starts[label] : self.starts[label] + self.counts[label]]
+
+
+def _sorted_by_class(labels: NDArray[np.integer], num_classes: int, starts: NDArray[np.int64]) -> Indices:
+    """A stable counting sort that needs little memory beside its result, for labels known to be valid."""
+    index_type: type[np.signedinteger[Any]] = np.int32 if len(labels) < 2**31 else np.int64
+    indices = np.empty(len(labels), dtype=index_type)
+    free = starts.copy()
+    for first in range(0, len(labels), SORT_CHUNK):
+        # numpy sorts 16-bit numbers in linear time
+        chunk = labels[first : first + SORT_CHUNK].astype(np.uint16 if num_classes <= 1 << 16 else np.int64)
+        order = np.argsort(chunk, kind="stable")
+        in_order = chunk[order]
+        counts = np.bincount(chunk, minlength=num_classes)
+        within = np.arange(len(chunk)) - (np.cumsum(counts) - counts)[in_order]
+        indices[free[in_order] + within] = first + order
+        free += counts
+    return indices
