@@ -10,7 +10,14 @@ import torch
 
 from conftest import golden
 from tailwise.metrics import classification_report
-from tailwise.posthoc import LogitAdjustment, PosthocCorrection, PredictionRebalancing, build_posthoc, search_tau
+from tailwise.posthoc import (
+    LogitAdjustment,
+    PosthocCorrection,
+    PredictionRebalancing,
+    TauNormalization,
+    build_posthoc,
+    search_tau,
+)
 
 
 @pytest.mark.parametrize("case", golden("prediction_rebalancing"))
@@ -201,3 +208,24 @@ def test_corrections_are_built_by_name(name: str, expected: PosthocCorrection) -
 def test_wrong_input_is_named(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_tau_normalisation_of_logits_divides_by_the_lengths_of_the_weights() -> None:
+    weight, bias = torch.tensor([[3.0, 4.0], [0.0, 2.0], [0.0, 0.0]]), torch.tensor([1.0, -1.0, 2.0])
+    logits = torch.tensor([[11.0, 3.0, 0.0]])
+    torch.testing.assert_close(TauNormalization(weight, bias, 2.0).transform(logits), torch.tensor([[0.4, 1.0, -2.0]]))
+    torch.testing.assert_close(TauNormalization(weight, tau=0).transform(logits), logits)
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias", "tau", "message"),
+    [
+        (torch.ones(3), None, 1.0, r"weight must be \(C, F\) and bias \(C,\), got shapes \(3,\) and None"),
+        (torch.ones(3, 2), torch.ones(2), 1.0, r"got shapes \(3, 2\) and \(2,\)"),
+        (torch.ones(3, 2), None, -1.0, "tau must be at least 0"),
+        (torch.ones(4, 2), None, 1.0, "logits have 3 classes but the head has 4"),
+    ],
+)
+def test_tau_normalisation_names_what_does_not_fit(weight: Any, bias: Any, tau: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TauNormalization(weight, bias, tau).transform(torch.ones(5, 3))
