@@ -83,7 +83,7 @@ def corrected(run: Run, name: str, posthoc: str, tau: float) -> Run:
     """
     evaluation = evaluate(run.path, posthoc, tau, "natural")
     assert evaluation.corrected is not None
-    notes = [f"{name}: {run.loss} corrected by {posthoc}, tau {tau:g}.", evaluation.note]
+    notes = [*run.notes, f"{name}: {run.loss} corrected by {posthoc}, tau {tau:g}.", evaluation.note]
     return replace(run, loss=name, metrics=evaluation.corrected, notes=tuple(note for note in notes if note))
 
 
@@ -105,10 +105,13 @@ def _note(posthoc: str, run_path: Path) -> str | None:
     """What one should know of a correction of this run."""
     if posthoc == "rebalance":
         return TRANSDUCTIVE
-    loss = find_loss(read_config(run_path)["loss"]["name"])
-    if loss.adjust_at_test == "logit adjustment":
+    config = read_config(run_path)
+    loss = find_loss(config["loss"]["name"])
+    stage2 = config.get("stage2", {}).get("name", "none")
+    if stage2 == "none" and loss.adjust_at_test == "logit adjustment":
         return None
+    trained_with = loss.name if stage2 == "none" else f"the second stage {stage2}"
     return (
-        f"This run was trained with {loss.name}, which corrects for the class frequencies already: "
+        f"This run was trained with {trained_with}, which corrects for the class frequencies already: "
         "adjusting its logits once more is likely to make it worse."
     )
