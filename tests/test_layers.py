@@ -25,6 +25,7 @@ LIBRARY = (
     "posthoc",
     "metrics",
     "heads",
+    "two_stage",
     "compiled",
 )
 THIRD_PARTY = {"torch", "numpy", "typing_extensions"}

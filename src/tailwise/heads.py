@@ -32,6 +32,10 @@ class CosineHead(nn.Module):
         super().__init__()
         self.scale = in_range("scale", scale, above=0)
         self.weight = nn.Parameter(torch.empty(num_classes, in_features))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the directions anew."""
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
 
     def forward(self, features: Tensor) -> Tensor:

@@ -269,3 +269,37 @@ def test_pickled_predictions_are_refused(copied: Path) -> None:
     np.savez(copied / "predictions.npz", logits=np.array([object()]), targets=np.zeros(1))
     with pytest.raises(InputError, match=r"predictions\.npz cannot be read"):
         read_predictions(copied)
+
+
+def two_staged(folder: Path, *settings: str) -> Path:
+    recipe = quick_recipe("ce", 0, "training.epochs=1", *settings)
+    train(recipe, folder, RunOptions(threads=1, device="cpu"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        (("stage2={name: crt, epochs: 2}",), "ce: 2 further epochs of the head alone (crt)."),
+        (("stage2.name=ncm",), "ce: the head made balanced after training (ncm)."),
+        (("stage2={name: tau-norm, tau: 0.5}",), "ce: the head made balanced after training (tau-norm, tau 0.5)."),
+    ],
+)
+def test_second_stage_is_noted_with_the_run(settings: tuple[str, ...], note: str, tmp_path: Path) -> None:
+    run = read_run(two_staged(tmp_path, *settings))
+    assert run.notes == (note,)
+    assert run.epochs == 1
+
+
+def test_note_says_that_tau_was_found_and_stays_with_a_correction(tmp_path: Path) -> None:
+    held_out = "data.validation_fraction=0.2"
+    run = read_run(two_staged(tmp_path, "stage2={name: tau-norm, tau: search}", held_out))
+    assert run.notes[0].endswith("found on the validation split).")
+    assert corrected(run, "ce+pn", "rebalance", 1.0).notes[0] == run.notes[0]
+
+
+def test_logits_of_a_second_stage_are_not_to_be_adjusted(tmp_path: Path) -> None:
+    two_staged(tmp_path, "stage2.name=ncm")
+    note = evaluate(tmp_path, "logit-adjustment", 1.0, "natural").note
+    assert note is not None
+    assert note.startswith("This run was trained with the second stage ncm, which corrects")

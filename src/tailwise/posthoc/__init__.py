@@ -7,6 +7,7 @@ from tailwise.posthoc.logit_adjustment import LogitAdjustment
 from tailwise.posthoc.prior_shift import PriorShift
 from tailwise.posthoc.rebalancing import PredictionRebalancing
 from tailwise.posthoc.search import TAUS, search_tau
+from tailwise.posthoc.tau_normalization import TauNormalization
 from tailwise.posthoc.temperature import TemperatureScaling
 from tailwise.posthoc.thresholds import ClassThresholds
 
@@ -19,6 +20,7 @@ __all__ = [
     "PosthocCorrection",
     "PredictionRebalancing",
     "PriorShift",
+    "TauNormalization",
     "TemperatureScaling",
     "ValidatedCorrection",
     "build_posthoc",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias, get_type_hints
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -14,15 +16,18 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from torch import Tensor, nn
 
 from tailwise.counts import ClassCounts
 from tailwise.data.config import DataConfig
 from tailwise.losses import LossOptions, find_loss
 from tailwise.models.classifier import BACKBONES, known_backbone
 from tailwise.recipes.mixing_config import ContextRichOversampling, Mixing, NoMixing
-from tailwise.recipes.sampling_config import BalancedBatches, InstanceSampling, Sampling
+from tailwise.recipes.sampling_config import BalancedBatches, InstanceSampling, RebalancedSampling, Sampling
 from tailwise.recipes.section import Epoch, Fraction, NonNegative, Positive, Section, Seed, Size
 from tailwise.schedules import DeferredReweighting, PhasedProgressiveWeights, ProgressForm
+from tailwise.two_stage import LearnableWeightScaling, Metric, reset_head_
+from tailwise.weights import effective_number_weights
 
 
 def _check_name(name: str) -> str:
@@ -175,6 +180,170 @@ class LearningRateConfig(Section):
             raise ValueError("start, e.g. 80, belongs to the staircase schedule, which needs it")
         return self
 
+    @property
+    def begins(self) -> dict[str, int]:
+        """The epochs that something begins at, by the field that says so."""
+        return {
+            "learning_rate.warmup_epochs": self.warmup_epochs,
+            "learning_rate.milestones": max(self.milestones, default=0),
+            "learning_rate.start": self.start or 0,
+        }
+
+
+class OneStage(Section):
+    """No second stage."""
+
+    name: Literal["none"] = "none"
+
+
+class HeadTraining(Section):
+    """A second stage that trains the head alone, on frozen features of augmented but unmixed samples."""
+
+    shift_batch_norm: ClassVar[bool] = False
+    uses_lengths: ClassVar[bool] = False
+    """Whether it works on the lengths of the class weights, which a cosine head does not have."""
+
+    epochs: Size = Field(10, description="of this stage; its schedules count from 0 again")
+    optimizer: Optimizer | None = Field(None, description="by default that of the first stage, begun afresh")
+    learning_rate: LearningRateConfig = LearningRateConfig(name="cosine")
+    sampling: Sampling = InstanceSampling()
+
+    @model_validator(mode="after")
+    def _check_schedules(self) -> HeadTraining:
+        _refuse_late({**self.learning_rate.begins, "sampling.start": getattr(self.sampling, "start", 0)}, self.epochs)
+        return self
+
+    @abstractmethod
+    def criterion(self) -> LossConfig:
+        """The loss of this stage."""
+
+    def class_weights(self, class_counts: ClassCounts) -> Callable[[int], Tensor] | None:
+        """The weights of each epoch, where the loss has some."""
+        return None
+
+    def begun(self, head: nn.Module) -> nn.Module:
+        """The head to train, made of that of the first stage: by default the same, trained on."""
+        return head
+
+    def parameter_groups(self, head: nn.Module, lr: float) -> list[dict[str, Any]]:
+        """What the optimiser trains, each part with its learning rate."""
+        return [{"params": [parameter for parameter in head.parameters() if parameter.requires_grad], "lr": lr}]
+
+
+class BalancedHeadTraining(HeadTraining):
+    """One whose samples are balanced unless said otherwise, and whose loss is open."""
+
+    sampling: Sampling = RebalancedSampling(name="class-balanced")
+    loss: LossConfig = LossConfig(name="cross_entropy")
+
+    def criterion(self) -> LossConfig:
+        """As the recipe says."""
+        return self.loss
+
+
+class ClassifierRetraining(BalancedHeadTraining):
+    """A new head (cRT)."""
+
+    name: Literal["crt"] = "crt"
+
+    def begun(self, head: nn.Module) -> nn.Module:
+        """With new random weights."""
+        reset_head_(head)
+        return head
+
+
+class WeightScaling(BalancedHeadTraining):
+    """A factor for each class (LWS)."""
+
+    name: Literal["lws"] = "lws"
+    uses_lengths = True
+
+    def begun(self, head: nn.Module) -> nn.Module:
+        """The trained head as it is, scaled."""
+        return LearnableWeightScaling(head)
+
+
+class MiSLAS(BalancedHeadTraining):
+    """The head and a factor for each class, with label-aware smoothing and shifted batch normalisation."""
+
+    name: Literal["mislas"] = "mislas"
+    shift_batch_norm = True
+    uses_lengths = True
+
+    loss: LossConfig = LossConfig(name="label_aware_smoothing")
+    head_lr_factor: Positive = Field(0.2, description="the head's learning rate as a share of that of the factors")
+
+    def begun(self, head: nn.Module) -> nn.Module:
+        """The trained head, trained on and scaled."""
+        return LearnableWeightScaling(head, train_head=True)
+
+    def parameter_groups(self, head: nn.Module, lr: float) -> list[dict[str, Any]]:
+        """The factors, and the head more slowly."""
+        assert isinstance(head, LearnableWeightScaling)
+        of_head = {"params": list(head.head.parameters()), "lr": lr * self.head_lr_factor}
+        return [{"params": [head.scale], "lr": lr}, of_head]
+
+
+class WeightBalancing(HeadTraining):
+    """The head with class-balanced cross entropy, weight decay (the optimiser's) and MaxNorm."""
+
+    name: Literal["weight-balancing"] = "weight-balancing"
+    uses_lengths = True
+
+    beta: Fraction = Field(0.9999, description="of the effective-number weights")
+    threshold: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="radius of MaxNorm, from the shortest (0) to the longest (1) class weights of the first stage"
+    )
+
+    def criterion(self) -> LossConfig:
+        """Cross entropy, to be weighted."""
+        return LossConfig(name="cross_entropy")
+
+    def class_weights(self, class_counts: ClassCounts) -> Callable[[int], Tensor]:
+        """The same in every epoch."""
+        weights = effective_number_weights(class_counts, self.beta)
+        return lambda epoch: weights
+
+
+class OverSmoothing(HeadTraining):
+    """The head with labels smoothed until the true class is hardly ahead (LOS)."""
+
+    name: Literal["over-smoothing"] = "over-smoothing"
+
+    epochs: Size = 20
+    label_smoothing: Fraction = 0.98
+
+    def criterion(self) -> LossConfig:
+        """Smoothed cross entropy."""
+        return LossConfig.model_validate({"name": "cross_entropy", "label_smoothing": self.label_smoothing})
+
+
+class TauNorm(Section):
+    """Class weights of more equal length, without training (tau-normalisation)."""
+
+    name: Literal["tau-norm"] = "tau-norm"
+    uses_lengths: ClassVar[bool] = True
+
+    tau: NonNegative | Literal["search"] = Field(1.0, description="or search: the best on the validation split")
+
+
+class ClassMeans(Section):
+    """The mean feature of each class for a head, without training (NCM)."""
+
+    name: Literal["ncm"] = "ncm"
+    metric: Metric = "cosine"
+
+    @property
+    def uses_lengths(self) -> bool:
+        """Euclidean distances depend on them."""
+        return self.metric == "euclidean"
+
+
+Stage2: TypeAlias = Annotated[
+    OneStage | ClassifierRetraining | WeightScaling | TauNorm | ClassMeans | MiSLAS | WeightBalancing | OverSmoothing,
+    Field(discriminator="name"),
+]
+
 
 class TrainingConfig(Section):
     """The loop."""
@@ -201,26 +370,49 @@ class Recipe(Section):
     optimizer: Optimizer = AdamConfig()
     learning_rate: LearningRateConfig = LearningRateConfig()
     training: TrainingConfig
+    stage2: Stage2 = OneStage()
+
+    @property
+    def total_epochs(self) -> int:
+        """Those of both stages."""
+        return self.training.epochs + (self.stage2.epochs if isinstance(self.stage2, HeadTraining) else 0)
 
     @model_validator(mode="after")
     def _check_schedules(self) -> Recipe:
         """Refuse what would begin after the training has ended."""
-        rate = self.learning_rate
-        begins = {
-            "learning_rate.warmup_epochs": rate.warmup_epochs,
-            "learning_rate.milestones": max(rate.milestones, default=0),
-            "learning_rate.start": rate.start or 0,
-        }
+        begins = self.learning_rate.begins
         for name in ("class_weights", "sampling", "mixing"):
             begins[f"{name}.start"] = getattr(getattr(self, name), "start", 0)
-        for name, epoch in begins.items():
-            if epoch >= self.training.epochs:
-                raise ValueError(
-                    f"{name} is {epoch}, past the training of {self.training.epochs} epochs (they count from 0); "
-                    "lower it or train for longer"
-                )
+        _refuse_late(begins, self.training.epochs)
         if isinstance(self.mixing, ContextRichOversampling):
             self.mixing.check_epochs(self.training.epochs)
-        if isinstance(self.sampling, BalancedBatches):
-            self.sampling.check_batch_size(self.training.batch_size)
+        for sampling in (self.sampling, getattr(self.stage2, "sampling", None)):
+            if isinstance(sampling, BalancedBatches):
+                sampling.check_batch_size(self.training.batch_size)
         return self
+
+    @model_validator(mode="after")
+    def _check_stage2(self) -> Recipe:
+        """Refuse a second stage that the rest of the recipe has nothing for."""
+        stage2 = self.stage2
+        if self.model.head == "cosine" and not isinstance(stage2, OneStage) and stage2.uses_lengths:
+            what = "ncm with the euclidean metric" if isinstance(stage2, ClassMeans) else stage2.name
+            raise ValueError(
+                f"stage2: {what} needs the lengths of the class weights, which a cosine head divides out; set "
+                "model.head to linear, or stage2.name to crt or ncm"
+            )
+        if isinstance(stage2, TauNorm) and stage2.tau == "search" and self.data.validation_fraction == 0:
+            raise ValueError(
+                "stage2.tau is search, but there is no validation split to search on; add "
+                "--set data.validation_fraction=0.1 or give a number"
+            )
+        return self
+
+
+def _refuse_late(begins: dict[str, int], epochs: int) -> None:
+    for name, epoch in begins.items():
+        if epoch >= epochs:
+            raise ValueError(
+                f"{name} is {epoch}, past the training of {epochs} epochs (they count from 0); "
+                "lower it or train for longer"
+            )

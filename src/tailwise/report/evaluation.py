@@ -138,7 +138,7 @@ def corrected(run: Run, name: str, posthoc: str, tau: float | None = None, **arg
     """
     evaluation = evaluate(run.path, posthoc, tau, "natural", **arguments)
     assert evaluation.corrected is not None
-    notes = [f"{name}: {run.loss} corrected by {evaluation.name}.", evaluation.caveat]
+    notes = [*run.notes, f"{name}: {run.loss} corrected by {evaluation.name}.", evaluation.caveat]
     return replace(run, loss=name, metrics=evaluation.corrected, notes=tuple(note for note in notes if note))
 
 
@@ -205,10 +205,13 @@ def _caveat(correction: PosthocCorrection, run_path: Path) -> str | None:
     if not isinstance(correction, (LogitAdjustment, PriorShift)):
         return None
     caveats = [UNCHANGED] if isinstance(correction, PriorShift) else []
-    loss = find_loss(read_config(run_path)["loss"]["name"])
-    if loss.adjust_at_test != "logit adjustment":
+    config = read_config(run_path)
+    loss = find_loss(config["loss"]["name"])
+    stage2 = config.get("stage2", {}).get("name", "none")
+    if stage2 != "none" or loss.adjust_at_test != "logit adjustment":
+        trained_with = loss.name if stage2 == "none" else f"the second stage {stage2}"
         caveats.append(
-            f"This run was trained with {loss.name}, which corrects for the class frequencies already: "
+            f"This run was trained with {trained_with}, which corrects for the class frequencies already: "
             "adjusting its logits once more is likely to make it worse."
         )
     return " ".join(caveats) or None

@@ -21,6 +21,7 @@ from tailwise.losses import (
     InfluenceBalancedLoss,
     LDAMLoss,
     LossEntry,
+    VSLoss,
     build_loss,
     find_loss,
 )
@@ -63,13 +64,16 @@ def loss_curves(
 
     The other classes share 1 - p_y equally, and p_y is the softmax of the logits before the loss changes them by a
     prior, a margin or a state. L is the loss of that one sample, without reduction; its gradient is the derivative by
-    z_y with the other logits held, negative where training raises z_y. Four kinds of loss need more than that:
+    z_y with the other logits held, negative where training raises z_y. Some kinds of loss need more than that:
 
     - on cosines (LDAM, CRI): the loss is given z / scale, so that p_y is the softmax of what it has scaled, before the
       margin; the gradient is by z, the scaled logit.
     - GALA, which gathers its state in training: theta = phi = n_c, sums proportional to the class counts.
     - cyclical focal, which is told the epoch: the first one, eta = 1; ``epochs`` need not be given.
-    - of a whole batch (dice, focal Tversky, combo, hybrid focal): a batch of this one sample.
+    - of a whole batch (dice, focal Tversky, combo, hybrid focal, LADE): a batch of this one sample.
+    - of a sigmoid for each class (multi-label ASL, equalized focal): the logits log(p / (1 - p)) of each class.
+    - of the logits' level, not their differences alone (VS, LADE): the z above, whose softmax sums to 1 as they are.
+    - influence-balanced: features of length 1; equalization: rare classes left out by their mean share.
 
     Args:
         names: different registered losses, by name or alias.
@@ -164,6 +168,8 @@ def _assume(loss: ClassificationLoss, counts: ClassCounts) -> str | None:
         return "given the logits log(p / (1 - p)), so that p is the sigmoid of the own class's"
     if isinstance(loss, InfluenceBalancedLoss):
         return "features of length 1"
+    if isinstance(loss, VSLoss):
+        return "given the logarithms of p, on whose level it depends"
     if isinstance(loss, EqualizationLoss):
         return "rare classes left out by their mean share; in training they are drawn"
     return None

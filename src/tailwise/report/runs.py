@@ -64,11 +64,27 @@ def read_run(path: Path) -> Run:
             class_counts=tuple(int(count) for count in summary["class_counts"]),
             class_names=tuple(str(name) for name in summary["class_names"]),
             metrics={name.removeprefix("test/"): float(value) for name, value in summary["metrics"].items()},
+            notes=stage2_notes(summary),
         )
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is no summary of a run ({error}); train the run again") from error
     except KeyError as error:
         raise InputError(f"{file} lacks {error}; train the run again") from error
+
+
+def stage2_notes(summary: dict[str, Any]) -> tuple[str, ...]:
+    """A sentence about the second stage, where a run had one: ``epochs`` are those of the first."""
+    stage2 = summary.get("stage2")
+    if stage2 is None:
+        return ()
+    if "epochs" in stage2:
+        return (f"{summary['loss']}: {stage2['epochs']} further epochs of the head alone ({stage2['name']}).",)
+    how = stage2["name"]
+    if "found_tau" in stage2:
+        how += f", tau {stage2['found_tau']:g} found on the validation split"
+    elif "tau" in stage2:
+        how += f", tau {stage2['tau']:g}"
+    return (f"{summary['loss']}: the head made balanced after training ({how}).",)
 
 
 def read_config(path: Path) -> dict[str, Any]:

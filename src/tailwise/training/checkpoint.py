@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,8 +27,8 @@ class Stateful(Protocol):
         """Take it back."""
 
 
-def save_checkpoint(path: Path, epoch: int, parts: Mapping[str, Stateful]) -> None:
-    """Write the state after ``epoch`` finished epochs: the parts and the random generators.
+def save_checkpoint(path: Path, epoch: int, stage: int, parts: Mapping[str, Stateful]) -> None:
+    """Write the state after ``epoch`` finished epochs, the last of them in ``stage``: parts and random generators.
 
     Tensors go into one safetensors file, plain numbers as JSON into its header.
     """
@@ -38,7 +39,18 @@ def save_checkpoint(path: Path, epoch: int, parts: Mapping[str, Stateful]) -> No
         "random": _random_state(),
     }
     skeleton = json.dumps(_take_tensors(tree, tensors))
-    write_atomically(path, save(tensors, metadata={"tree": skeleton}))
+    write_atomically(path, save(tensors, metadata={"tree": skeleton, "stage": str(stage)}))
+
+
+def saved_stage(path: Path) -> int:
+    """The stage that a checkpoint is of, which says what parts it holds.
+
+    Raises:
+        InputError: the file is not a checkpoint.
+    """
+    with _reading(path), safe_open(path, framework="pt") as file:
+        # Those of before there were stages are of the first.
+        return int(file.metadata().get("stage", 1))
 
 
 def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
@@ -47,7 +59,7 @@ def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
     Raises:
         InputError: the file is not such a checkpoint, or belongs to another network.
     """
-    try:
+    with _reading(path):
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             tree = _put_tensors(json.loads(file.metadata()["tree"]), tensors)
@@ -55,6 +67,13 @@ def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
             part.load_state_dict(tree["parts"][name])
         _restore_random_state(tree["random"])
         return int(tree["epoch"])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Name the file where it is not a checkpoint of the run."""
+    try:
+        yield
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path} is not a checkpoint of this run ({_first_line(error)}); delete the run directory and train again"

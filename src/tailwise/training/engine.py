@@ -12,23 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
+from tailwise.data.arrays import Arrays
 from tailwise.data.augment.batch import batch_generator
 from tailwise.data.augment.steps import augment
 from tailwise.data.loader import Batches, PreparedData, prepare
 from tailwise.errors import InputError
 from tailwise.losses import ClassificationLoss, build_loss, find_loss
 from tailwise.metrics import classification_report
-from tailwise.models.classifier import Classifier, build_classifier
-from tailwise.recipes.config import Recipe
-from tailwise.sampling import epoch_generator
-from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint
+from tailwise.models.classifier import build_classifier
+from tailwise.recipes.config import ClassMeans, HeadTraining, LearningRateConfig, LossConfig, Recipe, WeightBalancing
+from tailwise.sampling import Draw, epoch_generator
+from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint, saved_stage
 from tailwise.training.memory import keep_freed_memory
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
+from tailwise.training.two_stage import FeatureBatches, MaxNorm, finished_head
+from tailwise.two_stage import FrozenBackbone, require_samples
 
 Device = Literal["auto", "cpu", "cuda"]
 EVALUATION_BATCH = 1000
@@ -137,8 +141,37 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """Which epochs of a run belong to a stage, and what they draw their batches and learning rates from."""
+
+    number: int
+    first: int
+    epochs: int
+    seed: int
+    learning_rate: LearningRateConfig
+    batches: Batches | FeatureBatches
+
+    @property
+    def section(self) -> str:
+        """Where in the recipe its settings stand."""
+        return "" if self.number == 1 else f"stage{self.number}."
+
+
+@dataclass(frozen=True)
+class _SecondStage:
+    """What stage 2 trains with beside its head."""
+
+    loss: ClassificationLoss
+    class_weights: Callable[[int], Tensor] | None
+    seed: int
+    draw: Draw | None
+    same_inputs: bool
+    """Whether a sample is the same in every epoch: not augmented, and not of a list, whose images are cropped anew."""
+
+
 class _Run:
-    """The objects of one run while it lasts."""
+    """The objects of one run while it lasts; those that train are the ones of its present stage."""
 
     def __init__(
         self, recipe: Recipe, directory: RunDirectory, fabric: Fabric, data: PreparedData, options: RunOptions
@@ -165,15 +198,11 @@ class _Run:
                 normalize=recipe.model.normalize,
                 pretrained=recipe.model.pretrained,
             )
+        self.classifier = classifier
         with _named("loss"):
-            arguments = recipe.loss.arguments
-            if "epochs" in find_loss(recipe.loss.name).arguments:
-                arguments.setdefault("epochs", recipe.training.epochs)
-            loss = build_loss(recipe.loss.name, self.class_counts, **arguments)
-            loss.match_classes(len(self.class_names), torch.device("cpu"))
-            _check_fits(loss, recipe)
+            self.loss = self._built_loss(recipe.loss, recipe.training.epochs)
         with _named("class_weights"):
-            self.class_weights = recipe.class_weights.schedule(self.class_counts)
+            self.class_weights: Callable[[int], Tensor] | None = recipe.class_weights.schedule(self.class_counts)
             if self.class_weights is not None and "weight" in recipe.loss.arguments:
                 raise ValueError("the schedule sets the weights of the loss; leave out its own weight")
         with _named("sampling"):
@@ -181,61 +210,135 @@ class _Run:
         with _named("mixing"):
             self.mix = recipe.mixing.mix(data.train.arrays, fabric.device, recipe.training.epochs)
             self.partners = recipe.mixing.partners(data.train.arrays, recipe.seed, recipe.training.epochs)
-        self.loss: ClassificationLoss = loss.to(fabric.device)
         self._set_class_weights(0)
         # A loss may learn as well, the strength of its adjustment.
         learned = [*classifier.parameters(), *self.loss.parameters()]
         optimizer = build_optimizer(recipe.optimizer, learned, fabric.device.type)
         self.num_parameters = classifier.num_parameters
-        if options.compile:
+        self.compile = options.compile
+        self._set_up(classifier, optimizer)
+        self.stage = _Stage(1, 0, recipe.training.epochs, recipe.seed, recipe.learning_rate, self.train_batches)
+        self.max_norm: MaxNorm | None = None
+        with _named("stage2"):
+            if isinstance(recipe.stage2, ClassMeans):
+                require_samples(self.class_counts)
+            self.second = self._second_stage(data) if isinstance(recipe.stage2, HeadTraining) else None
+
+    def _built_loss(self, config: LossConfig, epochs: int) -> ClassificationLoss:
+        arguments = config.arguments
+        if "epochs" in find_loss(config.name).arguments:
+            arguments.setdefault("epochs", epochs)
+        loss = build_loss(config.name, self.class_counts, **arguments)
+        loss.match_classes(len(self.class_names), torch.device("cpu"))
+        _check_fits(loss, config.name, self.recipe.model.head, epochs)
+        return loss.to(self.fabric.device)
+
+    def _set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Train ``network`` by ``optimizer`` from here on."""
+        if self.compile:
             # The last batch of an epoch may be smaller: a second graph is faster than one for any size.
-            mode = "reduce-overhead" if fabric.device.type == "cuda" else "default"
-            classifier.compile(mode=mode, dynamic=False)
-        self.network, self.optimizer = fabric.setup(classifier, optimizer)
+            mode = "reduce-overhead" if self.fabric.device.type == "cuda" else "default"
+            network.compile(mode=mode, dynamic=False)
+        self.learning_rates = [group["lr"] for group in optimizer.param_groups]
+        self.network, self.optimizer = self.fabric.setup(network, optimizer)
 
     def _set_class_weights(self, epoch: int) -> None:
         if self.class_weights is not None:
             self.loss.weight = self.class_weights(epoch).to(self.fabric.device, torch.float32)
 
-    @property
-    def classifier(self) -> Classifier:
-        """What is trained."""
-        classifier = self.network.module
-        assert isinstance(classifier, Classifier)
-        return classifier
+    def _second_stage(self, data: PreparedData) -> _SecondStage:
+        """What stage 2 will train with, made before stage 1 so that what is wrong with it is found at once."""
+        config = self.recipe.stage2
+        assert isinstance(config, HeadTraining)
+        loss = self._built_loss(config.criterion(), config.epochs)
+        if self.loss.for_cosines and not loss.for_cosines:
+            raise ValueError(
+                f"{config.criterion().name} does not scale its logits, and the cosines of {self.recipe.loss.name} "
+                f"are not scaled; set stage2.loss.name to {self.recipe.loss.name} or take ncm"
+            )
+        if loss.needs_features:
+            name = config.criterion().name
+            raise ValueError(f"{name} asks for features, which the head alone does not give; take another loss")
+        class_weights = config.class_weights(self.class_counts)
+        # A stream of its own: not the order and the images of the first epochs of stage 1 once more.
+        seed = int(np.random.SeedSequence((self.recipe.seed, 2)).generate_state(1, np.uint32)[0])
+        draw = config.sampling.draw(data.train.arrays, seed, config.epochs)
+        same_inputs = isinstance(data.train.arrays, Arrays) and not self.recipe.data.augmentation
+        return _SecondStage(loss, class_weights, seed, draw, same_inputs)
+
+    def _begin_stage2(self) -> None:
+        """Freeze the backbone, and train the head alone from here on."""
+        config, second = self.recipe.stage2, self.second
+        assert isinstance(config, HeadTraining)
+        assert second is not None
+        with _named("stage2"):
+            head = self.classifier.head = config.begun(self.classifier.head).to(self.fabric.device)
+            if isinstance(config, WeightBalancing):
+                self.max_norm = MaxNorm(head, config.threshold)
+        backbone = nn.Sequential(self.classifier.standardize, self.classifier.backbone)
+        frozen = FrozenBackbone(backbone, head, config.shift_batch_norm)
+        network: nn.Module = frozen
+        batches: Batches | FeatureBatches = self.train_batches
+        if frozen.constant and second.same_inputs:
+            network = head
+            batches = FeatureBatches(
+                self._training_features, self.class_names, self.recipe.training.batch_size, self.fabric.device
+            )
+        self.loss, self.class_weights, self.draw, self.mix = second.loss, second.class_weights, second.draw, None
+        self.partners = None
+        self._set_class_weights(0)
+        optimizer = config.optimizer or self.recipe.optimizer
+        groups = config.parameter_groups(head, optimizer.lr)
+        if learned := list(self.loss.parameters()):
+            groups.append({"params": learned, "lr": optimizer.lr})
+        self._set_up(network, build_optimizer(optimizer, groups, self.fabric.device.type))
+        first = self.recipe.training.epochs
+        self.stage = _Stage(2, first, config.epochs, second.seed, config.learning_rate, batches)
+
+    def _training_features(self) -> tuple[Tensor, Tensor]:
+        """Features (N, F) of the training samples, not augmented, and targets (N,), on the CPU."""
+        return self._of_all(self.train_batches, self.classifier.features)
 
     @property
     def _parts(self) -> dict[str, Stateful]:
         """What a checkpoint holds; the precision has the scale of float16 gradients."""
-        return {
+        parts: dict[str, Stateful] = {
             "classifier": self.classifier,
             "loss": self.loss,
             "optimizer": self.optimizer.optimizer,
             "precision": self.fabric.strategy.precision,
         }
+        return parts if self.max_norm is None else {**parts, "max_norm": self.max_norm}
 
     def fit(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
-        """Train from the last checkpoint, or from the start, to the last epoch."""
+        """Train from the last checkpoint, or from the start, to the last epoch of the last stage."""
         first = 0
         if self.directory.checkpoint.exists():
+            if saved_stage(self.directory.checkpoint) == 2:
+                self._begin_stage2()
             first = load_checkpoint(self.directory.checkpoint, self._parts)
         self.directory.keep_metrics(first)
         training = self.recipe.training
-        for epoch in range(first, training.epochs):
+        for epoch in range(first, self.recipe.total_epochs):
+            if epoch == training.epochs:
+                self._begin_stage2()
             began = time.perf_counter()
-            line: dict[str, Any] = {"epoch": epoch + 1, "train/loss": self._train_epoch(epoch)}
+            line: dict[str, Any] = {"epoch": epoch + 1, "stage": self.stage.number}
+            line["train/loss"] = self._train_epoch(epoch)
             line |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
             if training.evaluate_every and (epoch + 1) % training.evaluate_every == 0:
                 line |= self._test_metrics(*self._predict(self.test_batches))
             self.directory.append_metrics(line)
-            save_checkpoint(self.directory.checkpoint, epoch + 1, self._parts)
+            save_checkpoint(self.directory.checkpoint, epoch + 1, self.stage.number, self._parts)
             on_epoch(line)
 
     def _train_epoch(self, epoch: int) -> float:
         """Mean loss of the epoch's batches; the loss is read from the device once."""
-        factor = learning_rate_factor(self.recipe.learning_rate, epoch, self.recipe.training.epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.optimizer.lr * factor
+        stage = self.stage
+        epoch -= stage.first
+        factor = learning_rate_factor(stage.learning_rate, epoch, stage.epochs)
+        for group, rate in zip(self.optimizer.param_groups, self.learning_rates, strict=True):
+            group["lr"] = rate * factor
         self._set_class_weights(epoch)
         if callable(set_epoch := getattr(self.loss, "set_epoch", None)):
             set_epoch(epoch)
@@ -243,9 +346,9 @@ class _Run:
         self.loss.train()
         total = torch.zeros((), device=self.fabric.device)
         batches = 0
-        mixing_generator = epoch_generator(self.recipe.seed, epoch, "mixing")
-        for inputs, targets in self.train_batches.shuffled(self.recipe.seed, epoch, self.draw, self.partners):
-            generator = batch_generator(self.recipe.seed, epoch, batches)
+        mixing_generator = epoch_generator(stage.seed, epoch, "mixing")
+        for inputs, targets in stage.batches.shuffled(stage.seed, epoch, self.draw, self.partners):
+            generator = batch_generator(stage.seed, epoch, batches)
             inputs = augment(inputs, self.recipe.data.augmentation, generator)
             if self.mix is not None:
                 inputs, targets = self.mix(inputs, targets, epoch, mixing_generator)
@@ -255,13 +358,15 @@ class _Run:
             if self.recipe.training.clip_norm is not None:
                 self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.recipe.training.clip_norm)
             self.optimizer.step()
+            if self.max_norm is not None:
+                self.max_norm()
             total += loss.detach()
             batches += 1
         mean = float(total) / batches
         if not math.isfinite(mean):
             raise TrainingError(
-                f"the loss became {mean} in epoch {epoch + 1}; lower optimizer.lr (now {self.recipe.optimizer.lr}) or "
-                "set training.clip_norm"
+                f"the loss became {mean} in epoch {stage.first + epoch + 1}; lower {stage.section}optimizer.lr (now "
+                f"{self.learning_rates[0]}) or set training.clip_norm"
             )
         return mean
 
@@ -276,14 +381,16 @@ class _Run:
 
     def _predict(self, batches: Batches) -> tuple[Tensor, Tensor]:
         """Logits (N, C) whose softmax are probabilities, and targets (N,), on the CPU."""
-        self.network.eval()
         # Not the compiled network: other batches would need graphs of their own, and the next call overwrites results.
         network = self.classifier.forward
+        return self._of_all(batches, lambda inputs: self.loss.inference_logits(network(inputs).float()))
+
+    def _of_all(self, batches: Batches, output: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """The outputs for every sample, the classifier in evaluation mode, and targets (N,), on the CPU."""
+        self.classifier.eval()
         with torch.no_grad(), self.fabric.autocast():
-            done = [
-                (self.loss.inference_logits(network(inputs).float()), targets) for inputs, targets in batches.in_order()
-            ]
-        return torch.cat([logits for logits, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
+            done = [(output(inputs).float(), targets) for inputs, targets in batches.in_order()]
+        return torch.cat([outputs for outputs, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
 
     def _test_metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
         report = classification_report(logits, targets, self.class_counts)
@@ -292,6 +399,7 @@ class _Run:
     def finish(self, command: str) -> dict[str, Any]:
         """Test the last weights and write what the run leaves."""
         began = time.perf_counter()
+        found = self._finish_stage2()
         logits, targets = self._predict(self.test_batches)
         predictions = {"logits": logits.numpy(), "targets": targets.numpy()}
         if self.validation_batches is not None:
@@ -312,23 +420,32 @@ class _Run:
             "data": self.train_batches.residence,
             "metrics": self._test_metrics(logits, targets),
         }
+        if self.recipe.stage2.name != "none":
+            summary["stage2"] = {**self.recipe.stage2.model_dump(mode="json"), **found}
         trained = sum(json.loads(line)["seconds"] for line in self.directory.metrics())
         summary["seconds"] = trained + time.perf_counter() - began
         self.directory.write_summary(summary)
         return summary
 
+    def _finish_stage2(self) -> dict[str, Any]:
+        """Put the head that the recipe ends with into the classifier; what was found on the way."""
 
-def _check_fits(loss: ClassificationLoss, recipe: Recipe) -> None:
+        def held_out() -> tuple[Tensor, Tensor]:
+            assert self.validation_batches is not None  # the recipe is refused without
+            return self._predict(self.validation_batches)
+
+        stage2 = self.recipe.stage2
+        self.classifier.head, found = finished_head(stage2, self.classifier.head, self._training_features, held_out)
+        return found if self.max_norm is None else {**found, "radius": self.max_norm.radius}
+
+
+def _check_fits(loss: ClassificationLoss, name: str, head: str, epochs: int) -> None:
     """Refuse a loss that the rest of the recipe makes meaningless."""
-    if loss.for_cosines and recipe.model.head != "cosine":
-        raise ValueError(
-            f"{recipe.loss.name} scales cosines, but the head is {recipe.model.head}; add --set model.head=cosine"
-        )
-    told = getattr(loss, "epochs", recipe.training.epochs)
-    if told != recipe.training.epochs:
-        raise ValueError(
-            f"epochs is {told}, but the training has {recipe.training.epochs} epochs; leave it out and it follows them"
-        )
+    if loss.for_cosines and head != "cosine":
+        raise ValueError(f"{name} scales cosines, but the head is {head}; add --set model.head=cosine")
+    told = getattr(loss, "epochs", epochs)
+    if told != epochs:
+        raise ValueError(f"epochs is {told}, but the training has {epochs} epochs; leave it out and it follows them")
 
 
 @contextmanager

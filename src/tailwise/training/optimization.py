@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch.optim.optimizer import ParamsT
 
 from tailwise.recipes.config import LearningRateConfig, Optimizer
 
 
-def build_optimizer(config: Optimizer, parameters: Iterable[nn.Parameter], device: str) -> torch.optim.Optimizer:
+def build_optimizer(config: Optimizer, parameters: ParamsT, device: str) -> torch.optim.Optimizer:
     """The optimiser of a recipe, fused where the device has a fused one."""
     fused = device in ("cpu", "cuda")
     if config.name == "sgd":

@@ -47,7 +47,7 @@ def run_directory(out: Path, recipe: Recipe) -> Path:
 
 def epochs_left(jobs: Sequence[Job]) -> int:
     """How many epochs the jobs have before them."""
-    return sum(max(0, job.recipe.training.epochs - RunDirectory(job.out).epochs) for job in jobs)
+    return sum(max(0, job.recipe.total_epochs - RunDirectory(job.out).epochs) for job in jobs)
 
 
 def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Report) -> list[Failure]:

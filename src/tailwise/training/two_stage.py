@@ -1,0 +1,98 @@
+"""The second stage of a run: features that are computed once, MaxNorm that is resumed, and the head at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tailwise.data.arrays import Arrays
+from tailwise.data.loader import Batches
+from tailwise.heads import CosineHead
+from tailwise.posthoc import TauNormalization, search_tau
+from tailwise.recipes.config import ClassMeans, Stage2, TauNorm
+from tailwise.sampling import Draw, Partners
+from tailwise.two_stage import LearnableWeightScaling, max_norm_, max_norm_radius, nearest_class_mean, tau_normalized
+
+Labelled: TypeAlias = tuple[Tensor, Tensor]
+"""Features (N, F) or logits (N, C) of samples, and their targets (N,)."""
+
+
+class FeatureBatches:
+    """Batches of the features of the training samples; they are computed when the first one is asked for.
+
+    Takes the place of ``tailwise.data.loader.Batches`` where an input has the same features in every epoch.
+    """
+
+    def __init__(
+        self, features: Callable[[], Labelled], class_names: tuple[str, ...], batch_size: int, device: torch.device
+    ) -> None:
+        self._features = features
+        self._class_names = class_names
+        self._batch_size = batch_size
+        self._device = device
+        self._batches: Batches | None = None
+
+    def shuffled(
+        self, seed: int, epoch: int, draw: Draw | None = None, partners: Partners | None = None
+    ) -> Iterator[Labelled]:
+        """As of ``Batches``."""
+        if self._batches is None:
+            features, targets = (part.numpy() for part in self._features())
+            arrays = Arrays(features, targets.astype(np.int64, copy=False), self._class_names)
+            self._batches = Batches(arrays, self._batch_size, self._device)
+        yield from self._batches.shuffled(seed, epoch, draw, partners)
+
+
+class MaxNorm:
+    """``max_norm_`` of a head by the radius that its weights have at the beginning of the stage."""
+
+    def __init__(self, head: nn.Module, threshold: float) -> None:
+        assert isinstance(head, nn.Linear)
+        self.weight = head.weight
+        self.radius = max_norm_radius(head.weight, threshold)
+
+    def __call__(self) -> None:
+        """Shorten the weight vectors that are longer."""
+        max_norm_(self.weight, self.radius)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The radius, which the weights do not tell later on."""
+        return {"radius": self.radius}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it back."""
+        self.radius = state_dict["radius"]
+
+
+def finished_head(
+    stage2: Stage2, head: nn.Module, training_features: Callable[[], Labelled], held_out: Callable[[], Labelled]
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The head that a run ends with, of the kind that it began with, and what was found on the way.
+
+    Args:
+        stage2: of the recipe.
+        head: as it was trained.
+        training_features: gives features and targets of the training samples.
+        held_out: gives logits of ``head`` and targets of the validation samples.
+    """
+    if isinstance(head, LearnableWeightScaling):
+        return head.merged(), {}
+    if isinstance(stage2, TauNorm):
+        assert isinstance(head, nn.Linear)
+        if stage2.tau != "search":
+            return tau_normalized(head, stage2.tau), {}
+        tau = search_tau(*held_out(), lambda tau: TauNormalization(head.weight.cpu(), head.bias.cpu(), tau))
+        return tau_normalized(head, tau), {"found_tau": tau}
+    if isinstance(stage2, ClassMeans):
+        assert isinstance(head, (nn.Linear, CosineHead))
+        features, targets = training_features()
+        means = nearest_class_mean(features, targets, len(head.weight), stage2.metric).to(head.weight.device)
+        if isinstance(head, nn.Linear):
+            return means, {}
+        with torch.no_grad():
+            head.weight.copy_(means.weight)
+    return head, {}
