@@ -179,6 +179,8 @@ def _curve(loss: ClassificationLoss, label: int, num_classes: int, p: Curve) -> 
     own = torch.from_numpy(p)
     logits = ((1 - own) / (num_classes - 1)).log().unsqueeze(1).repeat(1, num_classes)
     logits[:, label] = own.log()
+    if isinstance(loss, OneVsRestLoss):
+        logits = logits - torch.log1p(-logits.exp())
     logits.requires_grad_()
     values = _loss_of_each(loss, logits, label)
     (gradient,) = torch.autograd.grad(values.sum(), logits)
@@ -192,7 +194,5 @@ def _loss_of_each(loss: ClassificationLoss, logits: Tensor, label: int) -> Tenso
         return torch.stack([loss(row.unsqueeze(0), target[:1]) for row in logits])
     if isinstance(loss, LDAMLoss):
         logits = logits / loss.scale
-    if isinstance(loss, OneVsRestLoss):
-        logits = logits - torch.log1p(-logits.exp())
     values: Tensor = loss(logits, target)
     return values
