@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -509,11 +511,20 @@ def test_interrupted_command_says_how_to_go_on(tmp_path: Path) -> None:
         "--set",
         "training.epochs=100000",
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
-    while not (tmp_path / "o/state/last.safetensors").exists():
-        assert process.poll() is None
-    process.send_signal(2)
-    _, error = process.communicate(timeout=60)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    try:
+        while not (tmp_path / "o/state/last.safetensors").exists():
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 1
     assert "train with --resume" in error.splitlines()[-1]
     assert "Traceback" not in error

@@ -42,6 +42,7 @@ class LossOptions(SharedOptions, total=False):
     label_smoothing: float
 
 
+SHARED_OPTION_NAMES = ("weight", "ignore_index", "reduction")
 OPTION_DEFAULTS = {"weight": None, "ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean"}
 MAX_SHOWN_CLASSES = 10
 FORMULAS = {"target_term", "other_term", "adjusted", "smoothing", "observe", "margins", "score", "class_term"}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tailwise.losses._base import ClassificationLoss, can_look, require_labels, require_tensor
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, can_look, require_labels, require_tensor
 
 
 class OneVsRestLoss(ClassificationLoss):
@@ -19,7 +18,7 @@ class OneVsRestLoss(ClassificationLoss):
     index is taken as the one class that a sample has. Predict with the plain logits: the largest, or those above 0.
     """
 
-    option_names: ClassVar[tuple[str, ...]] = ("weight", "ignore_index", "reduction")
+    option_names = SHARED_OPTION_NAMES
     is_softmax = False
 
     @abstractmethod

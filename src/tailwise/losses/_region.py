@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Unpack
 
-from tailwise.losses._base import ClassificationLoss, SharedOptions
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions
 from tailwise.losses._fused import RegionFormula, RowFormula, Term
 
 
@@ -39,7 +39,7 @@ class RegionLoss(ClassificationLoss):
         ValueError: another ``reduction``, or what ``ClassificationLoss`` raises.
     """
 
-    option_names: ClassVar[tuple[str, ...]] = ("weight", "ignore_index", "reduction")
+    option_names = SHARED_OPTION_NAMES
     sums_samples = False
 
     def __init__(self, **options: Unpack[SharedOptions]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tailwise.losses._base import ClassificationLoss, require_labels
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, require_labels
 
 
 class WeightedNegativesLoss(ClassificationLoss):
@@ -19,7 +18,7 @@ class WeightedNegativesLoss(ClassificationLoss):
     largest number of classes that any sample's target names, two for mixup.
     """
 
-    option_names: ClassVar[tuple[str, ...]] = ("weight", "ignore_index", "reduction")
+    option_names = SHARED_OPTION_NAMES
 
     @abstractmethod
     def log_weights(self, logits: Tensor, label: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range, whole_number
-from tailwise.losses._base import ClassificationLoss, SharedOptions, one_minus_exp, require_tensor
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions, one_minus_exp, require_tensor
 from tailwise.losses._registry import register_loss
 
 
@@ -39,6 +39,7 @@ class InfluenceBalancedLoss(ClassificationLoss):
     Source: Park, Lim, Jeon, Choi, "Influence-Balanced Loss for Imbalanced Visual Classification", ICCV 2021.
     """
 
+    option_names = SHARED_OPTION_NAMES
     needs_features = True
 
     def __init__(

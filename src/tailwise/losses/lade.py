@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +11,7 @@ from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
-from tailwise.losses._base import SharedOptions
+from tailwise.losses._base import SHARED_OPTION_NAMES, SharedOptions
 from tailwise.losses._registry import register_loss
 from tailwise.losses.logit_adjusted import LogitAdjustedLoss
 
@@ -51,7 +50,7 @@ class LADELoss(LogitAdjustedLoss):
     equations 9 and 10.
     """
 
-    option_names: ClassVar[tuple[str, ...]] = ("weight", "ignore_index", "reduction")
+    option_names = SHARED_OPTION_NAMES
     sums_samples = False
     is_softmax = False
 
@@ -76,19 +75,22 @@ class LADELoss(LogitAdjustedLoss):
 
     def regularizer(self, logits: Tensor, target: Tensor) -> Tensor:
         """R of a batch: logits (B, C); target (B,) class indices or (B, C) probabilities."""
+        valid = torch.ones_like(logits[:, 0], dtype=torch.bool)
         if not target.is_floating_point():
             valid = target != self.ignore_index
-            logits, target = logits[valid], target[valid]
-            target = F.one_hot(target, logits.shape[1]).to(logits.dtype)
+            one_hot = F.one_hot(target.masked_fill(~valid, 0), logits.shape[1])
+            target = (one_hot * valid.unsqueeze(1)).to(logits.dtype)
         if len(logits) == 0:
             return logits.sum()
         log_prior = self.log_prior.to(logits)
         actual = target.sum(dim=0)
         mean = (target * logits).sum(dim=0) / torch.where(actual > 0, actual, 1)
         shifted = logits - log_prior - math.log(logits.shape[1])
-        log_partition = shifted.logsumexp(dim=0) - math.log(len(logits))
+        # Ignored samples far below all others, and not at -inf, where a batch of them alone would have no gradient.
+        considered = shifted.masked_fill(~valid.unsqueeze(1), torch.finfo(logits.dtype).min / 4)
+        log_partition = considered.logsumexp(dim=0) - valid.sum().clamp_min(1).to(logits.dtype).log()
         bound = mean - log_partition - self.remine_lambda * log_partition.clamp(-LARGEST, LARGEST).square()
-        return -(log_prior.exp() * bound).sum()
+        return torch.where(valid.any(), -(log_prior.exp() * bound).sum(), 0.0)
 
     def by_operations(self, logits: Tensor, target: Tensor) -> Tensor:
         """See ``ClassificationLoss``."""
