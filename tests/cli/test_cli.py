@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import shutil
@@ -17,10 +18,14 @@ import numpy as np
 import pytest
 
 import tailwise.cli
+from recipe_trees import quick_recipe, stop_after
+from svg_texts import svg_texts
 from tailwise.losses import LOSSES
 from tailwise.posthoc import POSTHOC
 from tailwise.recipes.catalog import catalog
 from tailwise.report.evaluation import evaluate
+from tailwise.training.engine import RunOptions, train
+from tailwise.training.sweep import run_directory
 
 QUICK = ["--set", "training.epochs=2", "--set", "data.profile.max_count=40"]
 RECIPE = "digits/long-tailed-if10"
@@ -361,13 +366,95 @@ def test_losses_show_refuses_in_one_line_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `tailwise compare --out` leaves it: three methods, two seeds, and one run that was interrupted."""
+    out = tmp_path_factory.mktemp("compared")
+    for method, seed in itertools.product(("ce", "focal", "gppe"), (0, 1)):
+        recipe = quick_recipe(method, seed)
+        train(recipe, run_directory(out, recipe), RunOptions(threads=1, device="cpu"))
+    interrupted = quick_recipe("gppe", 2)
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            interrupted,
+            run_directory(out, interrupted),
+            RunOptions(threads=1, device="cpu", on_epoch=stop_after(1)),
+        )
+    return out
+
+
+def test_rank_prints_ranks_and_tests_and_draws_the_diagram(
+    compared: Path, tmp_path: Path, tailwise_command: Command
+) -> None:
+    figure = tmp_path / "figures/ranks.svg"
+    code, output, error = tailwise_command("rank", compared, "--out", figure)
+    assert code == 0, error
+    assert error == f"tailwise: {compared}/digits/long-tailed-if20/gppe/seed-2 is not finished and left out\n"
+    words = " ".join(output.split())
+    assert "Average ranks of 5 methods by balanced accuracy" in words
+    assert "2 blocks, one for each seed of 1 recipe" in words
+    assert "the tests speak of new seeds of this recipe, not of other data" in words
+    assert "Friedman's test" in words
+    assert "ce+pn: ce corrected by rebalance, tau 1." in words
+    assert output.endswith(f"{figure}\n")
+    labels = " ".join(svg_texts(figure))
+    assert all(method in labels for method in ("ce", "focal", "gppe", "ce+la", "ce+pn"))
+
+
+def test_rank_shows_the_means_of_the_runs_and_of_corrected_ones(
+    compared: Path, tmp_path: Path, tailwise_command: Command
+) -> None:
+    words = ("rank", compared / "digits", "--loss", "ce,focal", "--correction", "ce=rebalance", "--metric", "accuracy")
+    code, output, error = tailwise_command(*words, "--out", tmp_path / "ranks.png")
+    assert code == 0, error
+    rows = {row[1].strip(): row[3].strip() for row in (line.split("│")[1:-1] for line in output.splitlines()) if row}
+    assert set(rows) == {"ce", "focal", "ce+rebalance"}
+    runs = [compared / "digits/long-tailed-if20/ce" / f"seed-{seed}" for seed in (0, 1)]
+    evaluations = [evaluate(run, "rebalance", 1.0, "natural") for run in runs]
+    assert rows["ce"] == f"{100 * np.mean([one.plain['accuracy'] for one in evaluations]):.2f}"
+    assert rows["ce+rebalance"] == f"{100 * np.mean([(one.corrected or {})['accuracy'] for one in evaluations]):.2f}"
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--loss", "ce,gppe"], ["at least 3 methods, got ce, gppe"]),
+        (["--loss", "ce,focal,gpe"], ["no run is of a method 'gpe': did you mean 'gppe'?"]),
+        (["--loss", "ce,ce"], ["--loss takes different names"]),
+        (["--metric", "acuracy"], ["no metric is named 'acuracy'"]),
+        (["--correction", "rebalance"], ["--correction takes METHOD=POSTHOC"]),
+        (["--correction", "asl=rebalance"], ["no run is of a method 'asl'"]),
+        (["--correction", "ce=temperature"], ["has no validation samples"]),
+        (["--blocks", "recipe"], ["at least 2 blocks, got digits/long-tailed-if20 alone"]),
+        (["--test", "wilcoxon"], ["need at least 9 blocks for 5 methods, got 2", "--test nemenyi"]),
+        (["--out", "ranks.pdf"], [".png or .svg", "'ranks.pdf'"]),
+        (["--out", "file/ranks.png"], ["cannot write to file/ranks.png", "--out"]),
+        (["nowhere"], ["there is no folder nowhere"]),
+    ],
+)
+def test_rank_refuses_in_one_line_and_writes_nothing(
+    words: list[str],
+    parts: list[str],
+    compared: Path,
+    tmp_path: Path,
+    tailwise_command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert_one_line(tailwise_command("rank", compared, *words), 2, *parts)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_command_line_loads_what_a_command_needs_when_it_runs() -> None:
     script = "import sys, tailwise.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert not {"matplotlib", "pydantic", "torchmetrics", "sklearn"} & set(loaded)
 
 
-@pytest.mark.parametrize("command", ["losses show", "train", "compare", "evaluate", "recipes", "losses", "datasets"])
+@pytest.mark.parametrize(
+    "command", ["losses show", "train", "compare", "rank", "evaluate", "recipes", "losses", "datasets"]
+)
 def test_help_of_each_command_shows_an_example(command: str, tailwise_command: Command) -> None:
     code, output, _ = tailwise_command(*command.split(), "--help")
     assert code == 0

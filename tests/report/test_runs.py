@@ -22,7 +22,7 @@ from tailwise.posthoc import (
     search_tau,
 )
 from tailwise.report.evaluation import corrected, evaluate
-from tailwise.report.runs import read_predictions, read_run
+from tailwise.report.runs import find_runs, read_predictions, read_run
 from tailwise.training.engine import RunOptions, train
 
 
@@ -303,3 +303,24 @@ def test_logits_of_a_second_stage_are_not_to_be_adjusted(tmp_path: Path) -> None
     note = evaluate(tmp_path, "logit-adjustment", 1.0, "natural").note
     assert note is not None
     assert note.startswith("This run was trained with the second stage ncm, which corrects")
+
+
+def test_runs_are_found_below_folders_each_once_and_unfinished_ones_apart(finished: Path, tmp_path: Path) -> None:
+    one = Path(shutil.copytree(finished, tmp_path / "recipe/focal/seed-2"))
+    begun = Path(shutil.copytree(finished, tmp_path / "recipe/ce/seed-2"))
+    (begun / "summary.json").unlink()
+    runs, unfinished = find_runs([tmp_path, tmp_path / "recipe", one])
+    assert [run.path for run in runs] == [one]
+    assert unfinished == [begun]
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("nowhere", "there is no folder .*nowhere; give one that `tailwise compare --out` filled"),
+        (".", "has no finished run below it; give one that"),
+    ],
+)
+def test_folder_without_runs_is_named(folder: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        find_runs([tmp_path / folder])

@@ -39,7 +39,7 @@ def run(
     from tailwise.cli.display import console, epoch_progress
     from tailwise.recipes.catalog import load_recipe
     from tailwise.report.comparison import check_metric_names, compare
-    from tailwise.report.evaluation import corrected
+    from tailwise.report.evaluation import rows_of
     from tailwise.report.runs import read_run
     from tailwise.report.table import comparison_markdown, comparison_table
     from tailwise.training.engine import RunOptions, available_cores
@@ -77,14 +77,7 @@ def run(
     failed = {failure.job.out for failure in failures}
     for name, template in {template.name: template for template in templates}.items():
         runs = [read_run(job.out) for job in plan[name] if job.out not in failed]
-        shown = [
-            corrected(run, row, template.corrections[row].posthoc, **template.corrections[row].arguments)
-            if row in template.corrections
-            else run
-            for row in rows[name]
-            for run in runs
-            if run.loss == template.trained_for(row)
-        ]
+        shown = rows_of(runs, rows[name], template.corrections)
         if shown:
             comparison = compare(shown, metrics=chosen)
             console().print(comparison_table(comparison))

@@ -288,6 +288,30 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise InputError(f"the value of --set {text!r} is not valid YAML: {_yaml_problem(error)}") from error
 
 
+def parse_corrections(texts: Sequence[str]) -> dict[str, Correction]:
+    """``METHOD=POSTHOC``, each as a row METHOD+POSTHOC whose correction has its default arguments.
+
+    Raises:
+        InputError: a text is none of these or stands twice, or there is no such correction, or it needs arguments.
+    """
+    rows: dict[str, Correction] = {}
+    for text in texts:
+        method, equals, posthoc = text.rpartition("=")
+        if not equals or not method or not posthoc:
+            raise InputError(f"--correction takes METHOD=POSTHOC, got {text!r}; for example ce=logit-adjustment")
+        name = f"{method}+{posthoc}"
+        if name in rows:
+            raise InputError(f"--correction {text} stands twice; give it once")
+        for argument, needed in posthoc_arguments(posthoc).items() if posthoc in POSTHOC else ():
+            if needed:
+                raise InputError(
+                    f"--correction {text}: {posthoc} needs {argument}, which has no default; give a correction that "
+                    "needs no argument"
+                )
+        rows[name] = validate(Correction, {"method": method, "posthoc": posthoc}, f"--correction {text}")
+    return rows
+
+
 def set_dotted(tree: Tree, key: str, value: Any) -> None:
     """Set ``a.b.c`` in nested mappings."""
     *parents, last = key.split(".")

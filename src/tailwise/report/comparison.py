@@ -7,7 +7,7 @@ import statistics
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from scipy.stats import ttest_rel
 
@@ -27,6 +27,7 @@ MULTICLASS_METRICS = (
 )
 LOWER_IS_BETTER = ("ece",)
 SIGNIFICANT = 0.05
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -96,16 +97,8 @@ def compare(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> Compar
     """
     if not runs:
         raise InputError("there are no runs to compare; `tailwise compare` makes some")
-    for run in runs:
-        for name in ("recipe", "class_counts", "model", "epochs"):
-            if getattr(run, name) != getattr(runs[0], name):
-                raise InputError(f"{run.path} and {runs[0].path} differ in {name}: compare runs of one recipe only")
+    by_method = by_method_and_seed(runs)
     columns = _columns(runs, metrics)
-    by_method: dict[str, dict[int, Run]] = {}
-    for run in runs:
-        twin = by_method.setdefault(run.loss, {}).setdefault(run.seed, run)
-        if twin is not run:
-            raise InputError(f"{run.path} and {twin.path} are both of {run.loss} with seed {run.seed}: leave one out")
     reference = next(iter(by_method))
     cells: dict[str, dict[str, Cell]] = {method: {} for method in by_method}
     for metric in columns:
@@ -132,6 +125,23 @@ def compare(runs: Sequence[Run], metrics: Sequence[str] | None = None) -> Compar
     )
 
 
+def by_method_and_seed(runs: Sequence[Run]) -> dict[str, dict[int, Run]]:
+    """Runs of one recipe by method and seed, the methods in the order in which they first occur.
+
+    Raises:
+        InputError: the runs are of different recipes, data or networks, or two are of one method and seed.
+    """
+    by_method: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        for name in ("recipe", "class_counts", "model", "epochs"):
+            if getattr(run, name) != getattr(runs[0], name):
+                raise InputError(f"{run.path} and {runs[0].path} differ in {name}: compare runs of one recipe only")
+        twin = by_method.setdefault(run.loss, {}).setdefault(run.seed, run)
+        if twin is not run:
+            raise InputError(f"{run.path} and {twin.path} are both of {run.loss} with seed {run.seed}: leave one out")
+    return by_method
+
+
 def paired_p_value(reference: dict[int, float], other: dict[int, float]) -> float | None:
     """Two-sided paired t-test over the seeds that both have; None for fewer than two.
 
@@ -151,17 +161,17 @@ def paired_p_value(reference: dict[int, float], other: dict[int, float]) -> floa
     return float(result.pvalue)
 
 
-def holm(p_values: dict[str, float | None]) -> dict[str, float | None]:
+def holm(p_values: dict[Key, float | None]) -> dict[Key, float | None]:
     """Holm's step-down correction over those that are not None.
 
     Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
     """
-    tested = sorted((p, name) for name, p in p_values.items() if p is not None)
-    corrected: dict[str, float | None] = dict.fromkeys(p_values)
+    tested = sorted(((p, key) for key, p in p_values.items() if p is not None), key=lambda item: item[0])
+    corrected: dict[Key, float | None] = dict.fromkeys(p_values)
     highest = 0.0
-    for rank, (p, name) in enumerate(tested):
+    for rank, (p, key) in enumerate(tested):
         highest = max(highest, min(1.0, (len(tested) - rank) * p))
-        corrected[name] = highest
+        corrected[key] = highest
     return corrected
 
 

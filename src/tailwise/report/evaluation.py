@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from tailwise.posthoc import (
     posthoc_arguments,
     search_tau,
 )
+from tailwise.recipes.catalog import Correction
 from tailwise.report.runs import Run, read_config, read_predictions, read_run
 
 TRANSDUCTIVE = (
@@ -140,6 +141,27 @@ def corrected(run: Run, name: str, posthoc: str, tau: float | None = None, **arg
     assert evaluation.corrected is not None
     notes = [*run.notes, f"{name}: {run.loss} corrected by {evaluation.name}.", evaluation.caveat]
     return replace(run, loss=name, metrics=evaluation.corrected, notes=tuple(note for note in notes if note))
+
+
+def rows_of(runs: Sequence[Run], names: Sequence[str], corrections: Mapping[str, Correction]) -> list[Run]:
+    """The runs that a comparison shows, row by row: those of a method, or those of another one corrected.
+
+    Args:
+        runs: of one recipe, as trained.
+        names: of the rows; each that is not in ``corrections`` is a method.
+        corrections: what the other rows are computed from, and how.
+
+    Raises:
+        InputError: a correction cannot be applied to a run.
+    """
+    shown: list[Run] = []
+    for name in names:
+        if (correction := corrections.get(name)) is None:
+            shown += [run for run in runs if run.loss == name]
+        else:
+            of_method = [run for run in runs if run.loss == correction.method]
+            shown += [corrected(run, name, correction.posthoc, **correction.arguments) for run in of_method]
+    return shown
 
 
 def _search(posthoc: str, run_path: Path, train_counts: ClassCounts) -> tuple[float, str]:

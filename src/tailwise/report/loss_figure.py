@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import matplotlib
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,8 +15,8 @@ from matplotlib.lines import Line2D
 
 from tailwise.counts import ClassCounts, CountsLike
 from tailwise.errors import InputError
+from tailwise.report.figure_file import write_figure
 from tailwise.report.loss_curves import ClassCurve, LossCurves
-from tailwise.training.run_directory import write_atomically
 
 Group = Literal["minority", "majority"]
 COLOURS = matplotlib.color_sequences["petroff10"]
@@ -26,8 +24,6 @@ MINORITY, MAJORITY = (0, ()), (0, (4, 2))
 CAPTION_WIDTH = 200
 GROUPS: tuple[Group, ...] = ("minority", "majority")
 INDISTINGUISHABLE = 2e-3
-# Text stays text, which readers can search and machines can read; the same curves give the same bytes.
-SVG = {"svg.fonttype": "none", "svg.hashsalt": "tailwise"}
 
 
 def write_loss_figure(path: Path, curves: Sequence[LossCurves], class_counts: CountsLike) -> None:
@@ -41,21 +37,9 @@ def write_loss_figure(path: Path, curves: Sequence[LossCurves], class_counts: Co
     Raises:
         InputError: the file is of another kind or cannot be written, or there are too many losses.
     """
-    image_format = path.suffix.lower().removeprefix(".")
-    if image_format not in ("png", "svg"):
-        raise InputError(f"a figure is written as .png or .svg, got {str(path)!r}; change the ending of --out")
     if len(curves) > len(COLOURS):
         raise InputError(f"one figure tells {len(COLOURS)} losses apart, got {len(curves)}; draw several figures")
-    as_svg = image_format == "svg"
-    content = io.BytesIO()
-    # A user's own matplotlib settings (a dark style, LaTeX fonts) must not decide whether the figure is readable.
-    with matplotlib.style.context(["default", SVG] if as_svg else "default"):
-        figure = _drawn(curves, ClassCounts(class_counts))
-        figure.savefig(content, format=image_format, dpi=150, metadata={"Date": None} if as_svg else None)
-    try:
-        write_atomically(path, content.getvalue())
-    except OSError as error:
-        raise InputError(f"cannot write to {path}: {error.strerror}; choose another --out") from error
+    write_figure(path, lambda: _drawn(curves, ClassCounts(class_counts)))
 
 
 def _drawn(curves: Sequence[LossCurves], counts: ClassCounts) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -70,6 +71,28 @@ def read_run(path: Path) -> Run:
         raise InputError(f"{file} is no summary of a run ({error}); train the run again") from error
     except KeyError as error:
         raise InputError(f"{file} lacks {error}; train the run again") from error
+
+
+def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Path]]:
+    """The finished runs at and below the folders, and the directories of those that were begun and not finished.
+
+    A run that is below two of the folders is read once.
+
+    Raises:
+        InputError: a folder does not exist or has no finished run, or a summary is broken.
+    """
+    finished: dict[Path, Run] = {}
+    unfinished: dict[Path, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"there is no folder {folder}; give one that `tailwise compare --out` filled")
+        places = [file.parent for file in sorted(folder.rglob("summary.json"))]
+        if not places:
+            raise InputError(f"{folder} has no finished run below it; give one that `tailwise compare --out` filled")
+        finished |= {place.resolve(): read_run(place) for place in places if place.resolve() not in finished}
+        begun = [file.parent for file in sorted(folder.rglob("config.yaml"))]
+        unfinished |= {place.resolve(): place for place in begun if place.resolve() not in finished}
+    return list(finished.values()), list(unfinished.values())
 
 
 def stage2_notes(summary: dict[str, Any]) -> tuple[str, ...]:
