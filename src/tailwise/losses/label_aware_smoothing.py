@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, one_of
-from tailwise.losses._base import ClassificationLoss, SharedOptions, double_precision
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions, double_precision
 from tailwise.losses._fused import Other, RowFormula, Term
 from tailwise.losses._registry import register_loss
 
@@ -48,7 +48,7 @@ class LabelAwareSmoothingLoss(ClassificationLoss):
     Source: Zhong, Cui, Liu, Jia, "Improving Calibration for Long-Tailed Recognition", CVPR 2021.
     """
 
-    option_names: ClassVar[tuple[str, ...]] = ("weight", "ignore_index", "reduction")
+    option_names = SHARED_OPTION_NAMES
     class_smoothing: Tensor
 
     def __init__(
