@@ -66,7 +66,8 @@ class LossCase:
 def softmax(logits: list[float]) -> list[float]:
     top = max(logits)
     exps = [math.exp(z - top) for z in logits]
-    return [e / sum(exps) for e in exps]
+    total = sum(exps)
+    return [e / total for e in exps]
 
 
 def cross_entropy(logits: list[float], y: int, counts: list[int]) -> float:
@@ -95,7 +96,8 @@ def asymmetric(gamma_pos: float, gamma_neg: float, eps: float) -> Callable[..., 
 
 def logit_adjusted(tau: float) -> Callable[..., float]:
     def naive(logits: list[float], y: int, counts: list[int]) -> float:
-        weighted = [(n / sum(counts)) ** tau * math.exp(z) for z, n in zip(logits, counts, strict=True)]
+        total = sum(counts)
+        weighted = [(n / total) ** tau * math.exp(z) for z, n in zip(logits, counts, strict=True)]
         return -math.log(weighted[y] / sum(weighted))
 
     return naive
@@ -203,7 +205,8 @@ def label_aware_smoothing(head: float, tail: float, shape: Callable[[float], flo
 
 def vs(gamma: float, tau: float) -> Callable[..., float]:
     def naive(logits: list[float], y: int, counts: list[int]) -> float:
-        scaled = [z / (max(counts) / n) ** gamma for z, n in zip(logits, counts, strict=True)]
+        most = max(counts)
+        scaled = [z / (most / n) ** gamma for z, n in zip(logits, counts, strict=True)]
         return logit_adjusted(tau)(scaled, y, counts)
 
     return naive
@@ -230,28 +233,30 @@ def influence_balanced(alpha: float, epsilon: float, gamma: float = 0.0) -> Call
     return naive
 
 
-def weighted_negatives(weight: Callable[[list[float], int, int, list[int]], float]) -> Callable[..., float]:
-    """Softmax with each other class j of a sample of class y counted ``weight(p, y, j, counts)`` times."""
+def weighted_negatives(weight: Callable[[list[float], int, int, list[float]], float]) -> Callable[..., float]:
+    """Softmax with each other class j of a sample of class y counted ``weight(p, y, j, prior)`` times."""
 
     def naive(logits: list[float], y: int, counts: list[int]) -> float:
         p = softmax(logits)
-        others = sum(weight(p, y, j, counts) * share for j, share in enumerate(p) if j != y)
+        total = sum(counts)
+        prior = [n / total for n in counts]
+        others = sum(weight(p, y, j, prior) * share for j, share in enumerate(p) if j != y)
         return -math.log(p[y] / (p[y] + others))
 
     return naive
 
 
 def equalization_weight(gamma: float, threshold: float | None) -> Callable[..., float]:
-    def weight(p: list[float], y: int, j: int, counts: list[int]) -> float:
-        rare = counts[j] / sum(counts) < (1 / len(counts) if threshold is None else threshold)
+    def weight(p: list[float], y: int, j: int, prior: list[float]) -> float:
+        rare = prior[j] < (1 / len(prior) if threshold is None else threshold)
         return 1 - gamma if rare else 1.0
 
     return weight
 
 
 def seesaw_weight(p_exponent: float, q_exponent: float, eps: float) -> Callable[..., float]:
-    def weight(p: list[float], y: int, j: int, counts: list[int]) -> float:
-        mitigation = min(1.0, max(counts[j], 1) / max(counts[y], 1)) ** p_exponent
+    def weight(p: list[float], y: int, j: int, prior: list[float]) -> float:
+        mitigation = min(1.0, prior[j] / prior[y]) ** p_exponent
         return mitigation * max(1.0, p[j] / max(p[y], eps)) ** q_exponent
 
     return weight
@@ -318,7 +323,8 @@ def equalized_focal(gamma: float, scale: float, alpha: float) -> Callable[..., f
 
 def lade(remine_lambda: float, regularizer_weight: float) -> Callable[..., float]:
     def naive(logits: list[list[float]], labels: list[int], counts: list[int]) -> float:
-        prior = [n / sum(counts) for n in counts]
+        samples = sum(counts)
+        prior = [n / samples for n in counts]
         total = sum(logit_adjusted(1.0)(z, y, counts) for z, y in zip(logits, labels, strict=True)) / len(labels)
         for c, share in enumerate(prior):
             own = [z[c] for z, y in zip(logits, labels, strict=True) if y == c]
