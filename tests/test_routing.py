@@ -52,9 +52,7 @@ def test_scores_and_loss_are_those_of_the_formula(classes: int) -> None:
     torch.manual_seed(0)
     logits, features, target = batch(classes=classes)
     router = ExpertRouter(4, 9, classes, positive_weight=3.0).double()
-    scores = [
-        [naive_score(router, number, z, x) for number in range(3)] for z, x in zip(logits, features, strict=True)
-    ]
+    scores = [[naive_score(router, number, z, x) for number in range(3)] for z, x in zip(logits, features, strict=True)]
     torch.testing.assert_close(router(logits, features), torch.tensor(scores, dtype=torch.float64))
     terms = [
         3 * math.log1p(math.exp(-s)) if naive_target(z, int(y), number) else math.log1p(math.exp(s))
