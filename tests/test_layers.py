@@ -26,6 +26,7 @@ LIBRARY = (
     "metrics",
     "heads",
     "two_stage",
+    "routing",
     "compiled",
 )
 THIRD_PARTY = {"torch", "numpy", "typing_extensions"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,6 +43,37 @@ class CosineHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits (B, C) of features (B, F); a feature of length 0 gets logits 0."""
         return self.scale * F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))
+
+
+class ExpertHeads(nn.Module):
+    """A head for each expert of a multi-expert network.
+
+    Args:
+        heads: E heads, each from features (B, F) to logits (B, C).
+
+    Raises:
+        ValueError: there is no head.
+
+    Source: Wang et al., "Long-tailed Recognition by Routing Diverse Distribution-Aware Experts" (RIDE), ICLR 2021.
+    """
+
+    def __init__(self, heads: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+        if not self.heads:
+            raise ValueError("heads must be one for each expert, got none; give at least one")
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (B, E, C) of features (B, E, F), those of expert e by head e.
+
+        Raises:
+            ValueError: the features are not of as many experts as there are heads.
+        """
+        if features.ndim != 3 or features.shape[1] != len(self.heads):
+            raise ValueError(
+                f"features must be (B, {len(self.heads)}, F), one row for each head, got shape {tuple(features.shape)}"
+            )
+        return torch.stack([head(own) for head, own in zip(self.heads, features.unbind(dim=1), strict=True)], dim=1)
 
 
 def build_head(name: str, in_features: int, num_classes: int, scale: float | None = None) -> nn.Module:

@@ -33,7 +33,7 @@ def run(
 ) -> None:
     from tailwise.cli.display import console, epoch_progress, metrics_table
     from tailwise.recipes.catalog import load_recipe
-    from tailwise.report.runs import stage2_notes
+    from tailwise.report.runs import summary_notes
     from tailwise.training.engine import RunOptions, train
     from tailwise.training.sweep import Job, epochs_left, run_directory
 
@@ -50,4 +50,4 @@ def run(
     console().print(metrics_table({summary["model"]: metrics}))
     footer = f"{summary['num_parameters']:,} parameters, {summary['seconds']:.1f} s, data {summary['data']}. "
     footer += f"Run directory: {folder}"
-    console().print(" ".join((*stage2_notes(summary), footer)), soft_wrap=True)
+    console().print(" ".join((*summary_notes(summary), footer)), soft_wrap=True)

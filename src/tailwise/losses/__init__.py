@@ -25,6 +25,7 @@ from tailwise.losses.lade import LADELoss
 from tailwise.losses.ldam import LDAMLoss
 from tailwise.losses.linear import linear_loss
 from tailwise.losses.logit_adjusted import LogitAdjustedLoss
+from tailwise.losses.multi_expert import MultiExpertLoss
 from tailwise.losses.poly import PolyLoss
 from tailwise.losses.seesaw import SeesawLoss
 from tailwise.losses.sgpl import SGPLLoss
@@ -57,6 +58,7 @@ __all__ = [
     "LogitAdjustedLoss",
     "LossEntry",
     "LossOptions",
+    "MultiExpertLoss",
     "MultiLabelAsymmetricLoss",
     "PolyLoss",
     "SGPLLoss",

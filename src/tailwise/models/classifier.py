@@ -7,13 +7,14 @@ from typing import Literal, overload
 import torch
 from torch import Tensor, nn
 
-from tailwise.heads import build_head
+from tailwise.heads import ExpertHeads, build_head
 from tailwise.models.alexnet import AlexNet
 from tailwise.models.cnn import CNN
 from tailwise.models.lenet import LeNet
 from tailwise.models.mlp import MLP
 from tailwise.models.resnet import ResNet
 from tailwise.models.resnet10 import ResNet10
+from tailwise.models.ride import MultiExpertResNet
 from tailwise.models.timm_backbone import PREFIX as TIMM
 from tailwise.models.timm_backbone import timm_backbone
 
@@ -58,7 +59,7 @@ class Standardize(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Raw inputs -> standardised -> features -> logits."""
+    """Raw inputs -> standardised -> features -> logits; where the head is ``ExpertHeads``, the mean of their logits."""
 
     def __init__(self, standardize: Standardize, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class Classifier(nn.Module):
         self.head = head
 
     def features(self, inputs: Tensor) -> Tensor:
-        """(B, F) of raw inputs (B, H, W, channels) uint8 or (B, F) floating."""
+        """(B, F), or (B, E, F) of E experts, of raw inputs (B, H, W, channels) uint8 or (B, F) floating."""
         features: Tensor = self.backbone(self.standardize(inputs))
         return features
 
@@ -75,10 +76,26 @@ class Classifier(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor: ...
     @overload
     def forward(self, inputs: Tensor, with_features: Literal[True]) -> tuple[Tensor, Tensor]: ...
-    def forward(self, inputs: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        """Logits (B, C), and with them, for losses that look at both, the features (B, F)."""
+    @overload
+    def forward(self, inputs: Tensor, *, with_experts: Literal[True]) -> tuple[Tensor, Tensor]: ...
+    def forward(
+        self, inputs: Tensor, with_features: bool = False, *, with_experts: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Logits (B, C), and with them, for losses that look at both, the features.
+
+        ``with_experts`` gives the logits (B, E, C) and features (B, E, F) of every expert instead.
+
+        Raises:
+            ValueError: the experts are asked for where there is one head alone.
+        """
         features = self.features(inputs)
         logits: Tensor = self.head(features)
+        if isinstance(self.head, ExpertHeads):
+            if with_experts:
+                return logits, features
+            logits = logits.mean(dim=1)
+        elif with_experts:
+            raise ValueError("the classifier has one head; build it with experts to be given those of each")
         return (logits, features) if with_features else logits
 
     @property
@@ -93,18 +110,25 @@ def known_backbone(name: str) -> bool:
 
 
 def build_backbone(
-    name: str, input_shape: tuple[int, ...], widths: tuple[int, ...] | None = None, pretrained: bool = False
+    name: str,
+    input_shape: tuple[int, ...],
+    widths: tuple[int, ...] | None = None,
+    pretrained: bool = False,
+    experts: int | None = None,
+    reduced: bool = True,
 ) -> nn.Module:
     """A backbone for samples of ``input_shape``: (H, W, channels) for images, (F,) for tables.
 
     Raises:
-        ValueError: there is no such backbone, it needs images and the data are a table, or ``widths`` or ``pretrained``
-            does not apply.
+        ValueError: there is no such backbone, it needs images and the data are a table, or ``widths``, ``pretrained``
+            or ``experts`` does not apply.
     """
     if not known_backbone(name):
         raise ValueError(f"no model is named {name!r}; there are {', '.join(BACKBONES)} and {TIMM}NAME")
     if pretrained and not name.startswith(TIMM):
         raise ValueError(f"there are no pretrained weights of {name}; leave pretrained out or take a network of timm")
+    if experts is not None and name not in RESNET_DEPTHS:
+        raise ValueError(f"{name} has no form with several experts; take {', '.join(RESNET_DEPTHS)}, or no experts")
     if name == "mlp":
         return MLP(input_shape) if widths is None else MLP(input_shape, widths)
     if widths is not None:
@@ -114,6 +138,8 @@ def build_backbone(
     height, width, channels = input_shape
     if name.startswith(TIMM):
         return timm_backbone(name.removeprefix(TIMM), (height, width, channels), pretrained)
+    if experts is not None:
+        return MultiExpertResNet((height, width, channels), RESNET_DEPTHS[name], experts, reduced)
     if name in RESNET_DEPTHS:
         return ResNet((height, width, channels), RESNET_DEPTHS[name])
     return IMAGE_BACKBONES[name]((height, width, channels))
@@ -128,6 +154,8 @@ def build_classifier(
     scale: float | None = None,
     normalize: bool = True,
     pretrained: bool = False,
+    experts: int | None = None,
+    reduced: bool = True,
 ) -> Classifier:
     """A classifier for the training ``inputs``, whose shape it takes and whose mean and std it keeps.
 
@@ -140,9 +168,14 @@ def build_classifier(
         scale: factor of a cosine head.
         normalize: standardise by the mean and std of the inputs; otherwise images are only brought to 0..1.
         pretrained: start from timm's weights.
+        experts: E of a multi-expert network (``MultiExpertResNet``), each with a head; by default one plain network.
+        reduced: with experts, three quarters of the channels in their own stages.
     """
     standardize = Standardize.fitted(inputs) if normalize else Standardize.to_unit_range(inputs)
-    backbone = build_backbone(model, tuple(inputs.shape[1:]), widths, pretrained)
+    backbone = build_backbone(model, tuple(inputs.shape[1:]), widths, pretrained, experts, reduced)
     features = backbone.num_features
     assert isinstance(features, int)
-    return Classifier(standardize, backbone, build_head(head, features, num_classes, scale))
+    if experts is None:
+        return Classifier(standardize, backbone, build_head(head, features, num_classes, scale))
+    heads = ExpertHeads(build_head(head, features, num_classes, scale) for _ in range(experts))
+    return Classifier(standardize, backbone, heads)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -40,6 +43,39 @@ class BasicBlock(nn.Module):
         return activated
 
 
+def blocks_per_stage(image_shape: tuple[int, int, int], depth: int) -> int:
+    """The n of a depth of 6n + 2.
+
+    Raises:
+        ValueError: the depth is not 6n + 2, or the images are too small to be halved twice.
+    """
+    height, width, _ = image_shape
+    if depth < 8 or (depth - 2) % 6:
+        raise ValueError(f"depth must be 6n + 2, such as 20, 32, 44 or 56, got {depth}")
+    if min(height, width) < SMALLEST_SIDE:
+        raise ValueError(f"resnet{depth} needs images of at least 4x4, got {height}x{width}; use the mlp")
+    return (depth - 2) // 6
+
+
+def residual_stages(widths: Sequence[int], num_blocks: int, first_stride: int) -> list[BasicBlock]:
+    """Stages of ``num_blocks`` blocks each, from ``widths[0]`` channels to each of the further widths in turn.
+
+    The first block of the first stage moves by ``first_stride``, that of each further stage by 2.
+    """
+    blocks = []
+    for stage, (in_channels, out_channels) in enumerate(pairwise(widths)):
+        blocks.append(BasicBlock(in_channels, out_channels, 2 if stage else first_stride))
+        blocks += [BasicBlock(out_channels, out_channels, stride=1) for _ in range(num_blocks - 1)]
+    return blocks
+
+
+def initialize_convolutions(network: nn.Module) -> None:
+    """Draw the weights of every convolution as the original does."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+
+
 class ResNet(nn.Module):
     """A stem of 16 channels, three stages of 16, 32 and 64 channels with n blocks each, global average pooling.
 
@@ -57,23 +93,11 @@ class ResNet(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], depth: int) -> None:
         super().__init__()
-        height, width, channels = image_shape
-        if depth < 8 or (depth - 2) % 6:
-            raise ValueError(f"depth must be 6n + 2, such as 20, 32, 44 or 56, got {depth}")
-        if min(height, width) < SMALLEST_SIDE:
-            raise ValueError(f"resnet{depth} needs images of at least 4x4, got {height}x{width}; use the mlp")
-        self.stem = nn.Conv2d(channels, WIDTHS[0], 3, padding=1, bias=False)
+        num_blocks = blocks_per_stage(image_shape, depth)
+        self.stem = nn.Conv2d(image_shape[2], WIDTHS[0], 3, padding=1, bias=False)
         self.stem_norm = NormReLU(WIDTHS[0])
-        blocks: list[nn.Module] = []
-        in_channels = WIDTHS[0]
-        for stage, out_channels in enumerate(WIDTHS):
-            for index in range((depth - 2) // 6):
-                blocks.append(BasicBlock(in_channels, out_channels, stride=2 if stage and index == 0 else 1))
-                in_channels = out_channels
-        self.blocks = nn.Sequential(*blocks)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
+        self.blocks = nn.Sequential(*residual_stages((WIDTHS[0], *WIDTHS), num_blocks, first_stride=1))
+        initialize_convolutions(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features (B, 64) of images (B, channels, H, W)."""

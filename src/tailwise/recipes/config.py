@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tailwise.counts import ClassCounts
 from tailwise.data.config import DataConfig
-from tailwise.losses import LossOptions, find_loss
+from tailwise.losses import ClassificationLoss, LossOptions, MultiExpertLoss, find_loss
 from tailwise.models.classifier import BACKBONES, known_backbone
 from tailwise.recipes.mixing_config import ContextRichOversampling, Mixing, NoMixing
 from tailwise.recipes.sampling_config import BalancedBatches, InstanceSampling, RebalancedSampling, Sampling
@@ -57,6 +57,23 @@ class ModelConfig(Section):
     scale: Positive | None = Field(None, description="factor of a cosine head")
     pretrained: bool = Field(False, description="start from the weights that timm has")
     normalize: bool = Field(True, description="standardise inputs; otherwise images are only brought to 0..1")
+
+
+class ExpertsConfig(Section):
+    """Several experts that share the first stage of a ResNet, and what keeps them diverse (RIDE)."""
+
+    number: Size = 3
+    reduced: bool = Field(True, description="24 and 48 channels in the experts' own stages instead of 32 and 64")
+    diversity: NonNegative = 0.2
+    temperature: Positive = 1.0
+    reweight_factor: Fraction = Field(0.05, description="how much the temperatures differ between the classes")
+    start: Epoch | None = Field(None, description="first epoch of the temperatures by class; null: never")
+
+    def criterion(self, loss: ClassificationLoss, class_counts: ClassCounts) -> MultiExpertLoss:
+        """The loss for each expert, with the diversity."""
+        return MultiExpertLoss(
+            loss, self.number, class_counts, self.diversity, self.temperature, self.reweight_factor, self.start
+        )
 
 
 class LossConfig(BaseModel):
@@ -196,10 +213,9 @@ class OneStage(Section):
     name: Literal["none"] = "none"
 
 
-class HeadTraining(Section):
-    """A second stage that trains the head alone, on frozen features of augmented but unmixed samples."""
+class SecondTraining(Section):
+    """A second stage that trains, on frozen features of augmented but unmixed samples."""
 
-    shift_batch_norm: ClassVar[bool] = False
     uses_lengths: ClassVar[bool] = False
     """Whether it works on the lengths of the class weights, which a cosine head does not have."""
 
@@ -209,9 +225,24 @@ class HeadTraining(Section):
     sampling: Sampling = InstanceSampling()
 
     @model_validator(mode="after")
-    def _check_schedules(self) -> HeadTraining:
+    def _check_schedules(self) -> SecondTraining:
         _refuse_late({**self.learning_rate.begins, "sampling.start": getattr(self.sampling, "start", 0)}, self.epochs)
         return self
+
+
+class Routing(SecondTraining):
+    """Gates that ask further experts for the samples that need them alone."""
+
+    name: Literal["routing"] = "routing"
+
+    epochs: Size = 5
+    positive_weight: Positive = Field(20.0, description="of the samples that a further expert gets right")
+
+
+class HeadTraining(SecondTraining):
+    """One that trains the head alone."""
+
+    shift_batch_norm: ClassVar[bool] = False
 
     @abstractmethod
     def criterion(self) -> LossConfig:
@@ -340,7 +371,15 @@ class ClassMeans(Section):
 
 
 Stage2: TypeAlias = Annotated[
-    OneStage | ClassifierRetraining | WeightScaling | TauNorm | ClassMeans | MiSLAS | WeightBalancing | OverSmoothing,
+    OneStage
+    | ClassifierRetraining
+    | WeightScaling
+    | TauNorm
+    | ClassMeans
+    | MiSLAS
+    | WeightBalancing
+    | OverSmoothing
+    | Routing,
     Field(discriminator="name"),
 ]
 
@@ -363,6 +402,7 @@ class Recipe(Section):
     seed: Seed = 0
     data: DataConfig
     model: ModelConfig
+    experts: ExpertsConfig | None = None
     loss: LossConfig
     class_weights: ClassWeights = EqualWeights()
     sampling: Sampling = InstanceSampling()
@@ -375,7 +415,7 @@ class Recipe(Section):
     @property
     def total_epochs(self) -> int:
         """Those of both stages."""
-        return self.training.epochs + (self.stage2.epochs if isinstance(self.stage2, HeadTraining) else 0)
+        return self.training.epochs + (self.stage2.epochs if isinstance(self.stage2, SecondTraining) else 0)
 
     @model_validator(mode="after")
     def _check_schedules(self) -> Recipe:
@@ -383,6 +423,8 @@ class Recipe(Section):
         begins = self.learning_rate.begins
         for name in ("class_weights", "sampling", "mixing"):
             begins[f"{name}.start"] = getattr(getattr(self, name), "start", 0)
+        if self.experts is not None:
+            begins["experts.start"] = self.experts.start or 0
         _refuse_late(begins, self.training.epochs)
         if isinstance(self.mixing, ContextRichOversampling):
             self.mixing.check_epochs(self.training.epochs)
@@ -395,6 +437,14 @@ class Recipe(Section):
     def _check_stage2(self) -> Recipe:
         """Refuse a second stage that the rest of the recipe has nothing for."""
         stage2 = self.stage2
+        if isinstance(stage2, Routing):
+            if self.experts is None or self.experts.number == 1:
+                raise ValueError("stage2: routing chooses among several experts; set experts.number to 2 or more")
+        elif self.experts is not None and not isinstance(stage2, OneStage):
+            raise ValueError(
+                f"stage2: {stage2.name} makes one head, but experts has {self.experts.number} heads; set stage2.name "
+                "to none or routing, or leave experts out"
+            )
         if self.model.head == "cosine" and not isinstance(stage2, OneStage) and stage2.uses_lengths:
             what = "ncm with the euclidean metric" if isinstance(stage2, ClassMeans) else stage2.name
             raise ValueError(

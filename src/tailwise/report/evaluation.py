@@ -230,6 +230,7 @@ def _caveat(correction: PosthocCorrection, run_path: Path) -> str | None:
     config = read_config(run_path)
     loss = find_loss(config["loss"]["name"])
     stage2 = config.get("stage2", {}).get("name", "none")
+    stage2 = "none" if stage2 == "routing" else stage2  # which chooses experts, and corrects nothing
     if stage2 != "none" or loss.adjust_at_test != "logit adjustment":
         trained_with = loss.name if stage2 == "none" else f"the second stage {stage2}"
         caveats.append(

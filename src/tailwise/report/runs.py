@@ -65,7 +65,7 @@ def read_run(path: Path) -> Run:
             class_counts=tuple(int(count) for count in summary["class_counts"]),
             class_names=tuple(str(name) for name in summary["class_names"]),
             metrics={name.removeprefix("test/"): float(value) for name, value in summary["metrics"].items()},
-            notes=stage2_notes(summary),
+            notes=summary_notes(summary),
         )
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is no summary of a run ({error}); train the run again") from error
@@ -95,11 +95,23 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Path]]:
     return list(finished.values()), list(unfinished.values())
 
 
-def stage2_notes(summary: dict[str, Any]) -> tuple[str, ...]:
-    """A sentence about the second stage, where a run had one: ``epochs`` are those of the first."""
+def summary_notes(summary: dict[str, Any]) -> tuple[str, ...]:
+    """What one should know of a run beside its network: its experts, and its second stage, as epochs count the first's.
+
+    One sentence each, where the run had them.
+    """
+    experts = summary.get("experts")
+    of_experts = () if experts is None else (f"{summary['loss']}: {experts} expert{'s' if experts > 1 else ''}.",)
+    return (*of_experts, *_stage2_notes(summary))
+
+
+def _stage2_notes(summary: dict[str, Any]) -> tuple[str, ...]:
     stage2 = summary.get("stage2")
     if stage2 is None:
         return ()
+    if stage2["name"] == "routing":
+        asked = f"{summary['metrics']['test/experts']:.2f} experts asked for a test sample"
+        return (f"{summary['loss']}: {stage2['epochs']} further epochs of the router alone, {asked}.",)
     if "epochs" in stage2:
         return (f"{summary['loss']}: {stage2['epochs']} further epochs of the head alone ({stage2['name']}).",)
     how = stage2["name"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -22,16 +22,29 @@ from tailwise.data.augment.batch import batch_generator
 from tailwise.data.augment.steps import augment
 from tailwise.data.loader import Batches, PreparedData, prepare
 from tailwise.errors import InputError
-from tailwise.losses import ClassificationLoss, build_loss, find_loss
+from tailwise.heads import ExpertHeads
+from tailwise.losses import ClassificationLoss, MultiExpertLoss, build_loss, find_loss
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import build_classifier
-from tailwise.recipes.config import ClassMeans, HeadTraining, LearningRateConfig, LossConfig, Recipe, WeightBalancing
+from tailwise.models.ride import MultiExpertResNet, routed_logits
+from tailwise.recipes.config import (
+    ClassMeans,
+    HeadTraining,
+    LearningRateConfig,
+    LossConfig,
+    ModelConfig,
+    Recipe,
+    Routing,
+    SecondTraining,
+    WeightBalancing,
+)
+from tailwise.routing import ExpertRouter
 from tailwise.sampling import Draw, epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint, saved_stage
 from tailwise.training.memory import keep_freed_memory
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
-from tailwise.training.two_stage import FeatureBatches, MaxNorm, finished_head
+from tailwise.training.two_stage import FeatureBatches, MaxNorm, RouterTraining, finished_head
 from tailwise.two_stage import FrozenBackbone, require_samples
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -160,14 +173,23 @@ class _Stage:
 
 @dataclass(frozen=True)
 class _SecondStage:
-    """What stage 2 trains with beside its head."""
+    """What stage 2 trains with beside its head or router."""
 
-    loss: ClassificationLoss
-    class_weights: Callable[[int], Tensor] | None
     seed: int
     draw: Draw | None
+    loss: ClassificationLoss | None
+    """Of a head; a router has its own."""
+    class_weights: Callable[[int], Tensor] | None
     same_inputs: bool
     """Whether a sample is the same in every epoch: not augmented, and not of a list, whose images are cropped anew."""
+
+
+class _Predictions(NamedTuple):
+    """Logits (N, C) whose softmax are probabilities, targets (N,), on the CPU; with a router, of how many experts."""
+
+    logits: Tensor
+    targets: Tensor
+    experts: Tensor | None
 
 
 class _Run:
@@ -197,10 +219,15 @@ class _Run:
                 scale=recipe.model.scale,
                 normalize=recipe.model.normalize,
                 pretrained=recipe.model.pretrained,
+                experts=None if recipe.experts is None else recipe.experts.number,
+                reduced=recipe.experts is None or recipe.experts.reduced,
             )
         self.classifier = classifier
         with _named("loss"):
-            self.loss = self._built_loss(recipe.loss, recipe.training.epochs)
+            self.loss: ClassificationLoss | MultiExpertLoss = self._built_loss(recipe.loss, recipe.training.epochs)
+        if recipe.experts is not None:
+            with _named("experts"):
+                self.loss = recipe.experts.criterion(self.loss, self.class_counts).to(fabric.device)
         with _named("class_weights"):
             self.class_weights: Callable[[int], Tensor] | None = recipe.class_weights.schedule(self.class_counts)
             if self.class_weights is not None and "weight" in recipe.loss.arguments:
@@ -219,10 +246,11 @@ class _Run:
         self._set_up(classifier, optimizer)
         self.stage = _Stage(1, 0, recipe.training.epochs, recipe.seed, recipe.learning_rate, self.train_batches)
         self.max_norm: MaxNorm | None = None
+        self.router: ExpertRouter | None = None
         with _named("stage2"):
             if isinstance(recipe.stage2, ClassMeans):
                 require_samples(self.class_counts)
-            self.second = self._second_stage(data) if isinstance(recipe.stage2, HeadTraining) else None
+            self.second = self._second_stage(data) if isinstance(recipe.stage2, SecondTraining) else None
 
     def _built_loss(self, config: LossConfig, epochs: int) -> ClassificationLoss:
         arguments = config.arguments
@@ -230,7 +258,7 @@ class _Run:
             arguments.setdefault("epochs", epochs)
         loss = build_loss(config.name, self.class_counts, **arguments)
         loss.match_classes(len(self.class_names), torch.device("cpu"))
-        _check_fits(loss, config.name, self.recipe.model.head, epochs)
+        _check_fits(loss, config.name, self.recipe.model, epochs)
         return loss.to(self.fabric.device)
 
     def _set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -249,7 +277,19 @@ class _Run:
     def _second_stage(self, data: PreparedData) -> _SecondStage:
         """What stage 2 will train with, made before stage 1 so that what is wrong with it is found at once."""
         config = self.recipe.stage2
-        assert isinstance(config, HeadTraining)
+        assert isinstance(config, SecondTraining)
+        # A stream of its own: not the order and the images of the first epochs of stage 1 once more.
+        seed = int(np.random.SeedSequence((self.recipe.seed, 2)).generate_state(1, np.uint32)[0])
+        draw = config.sampling.draw(data.train.arrays, seed, config.epochs)
+        same_inputs = isinstance(data.train.arrays, Arrays) and not self.recipe.data.augmentation
+        if not isinstance(config, HeadTraining):
+            return _SecondStage(seed, draw, None, None, same_inputs)
+        return _SecondStage(
+            seed, draw, self._loss_of_head(config), config.class_weights(self.class_counts), same_inputs
+        )
+
+    def _loss_of_head(self, config: HeadTraining) -> ClassificationLoss:
+        """The loss of stage 2, if it fits what stage 1 leaves."""
         loss = self._built_loss(config.criterion(), config.epochs)
         if self.loss.for_cosines and not loss.for_cosines:
             raise ValueError(
@@ -259,41 +299,59 @@ class _Run:
         if loss.needs_features:
             name = config.criterion().name
             raise ValueError(f"{name} asks for features, which the head alone does not give; take another loss")
-        class_weights = config.class_weights(self.class_counts)
-        # A stream of its own: not the order and the images of the first epochs of stage 1 once more.
-        seed = int(np.random.SeedSequence((self.recipe.seed, 2)).generate_state(1, np.uint32)[0])
-        draw = config.sampling.draw(data.train.arrays, seed, config.epochs)
-        same_inputs = isinstance(data.train.arrays, Arrays) and not self.recipe.data.augmentation
-        return _SecondStage(loss, class_weights, seed, draw, same_inputs)
+        return loss
 
     def _begin_stage2(self) -> None:
-        """Freeze the backbone, and train the head alone from here on."""
+        """Freeze the backbone, and train the head or a router alone from here on."""
         config, second = self.recipe.stage2, self.second
-        assert isinstance(config, HeadTraining)
+        assert isinstance(config, SecondTraining)
         assert second is not None
+        optimizer = config.optimizer or self.recipe.optimizer
+        batches: Batches | FeatureBatches = self.train_batches
+        network: nn.Module
+        if isinstance(config, HeadTraining):
+            network, groups, batches = self._head_training(config, second, optimizer.lr)
+        else:
+            assert isinstance(config, Routing)
+            network = self._router_training(config)
+            groups = [{"params": list(network.router.parameters()), "lr": optimizer.lr}]
+        self.class_weights, self.draw, self.mix, self.partners = second.class_weights, second.draw, None, None
+        self._set_class_weights(0)
+        self._set_up(network, build_optimizer(optimizer, groups, self.fabric.device.type))
+        first = self.recipe.training.epochs
+        self.stage = _Stage(2, first, config.epochs, second.seed, config.learning_rate, batches)
+
+    def _head_training(
+        self, config: HeadTraining, second: _SecondStage, lr: float
+    ) -> tuple[nn.Module, list[dict[str, Any]], Batches | FeatureBatches]:
+        """What trains the head: a network, the parameters to train, and batches of what the network takes."""
+        assert second.loss is not None
         with _named("stage2"):
             head = self.classifier.head = config.begun(self.classifier.head).to(self.fabric.device)
             if isinstance(config, WeightBalancing):
                 self.max_norm = MaxNorm(head, config.threshold)
+        self.loss = second.loss
+        groups = config.parameter_groups(head, lr)
+        if learned := list(self.loss.parameters()):
+            groups.append({"params": learned, "lr": lr})
         backbone = nn.Sequential(self.classifier.standardize, self.classifier.backbone)
         frozen = FrozenBackbone(backbone, head, config.shift_batch_norm)
-        network: nn.Module = frozen
-        batches: Batches | FeatureBatches = self.train_batches
-        if frozen.constant and second.same_inputs:
-            network = head
-            batches = FeatureBatches(
-                self._training_features, self.class_names, self.recipe.training.batch_size, self.fabric.device
-            )
-        self.loss, self.class_weights, self.draw, self.mix = second.loss, second.class_weights, second.draw, None
-        self.partners = None
-        self._set_class_weights(0)
-        optimizer = config.optimizer or self.recipe.optimizer
-        groups = config.parameter_groups(head, optimizer.lr)
-        if learned := list(self.loss.parameters()):
-            groups.append({"params": learned, "lr": optimizer.lr})
-        self._set_up(network, build_optimizer(optimizer, groups, self.fabric.device.type))
-        first = self.recipe.training.epochs
-        self.stage = _Stage(2, first, config.epochs, second.seed, config.learning_rate, batches)
+        if not (frozen.constant and second.same_inputs):
+            return frozen, groups, self.train_batches
+        features = FeatureBatches(
+            self._training_features, self.class_names, self.recipe.training.batch_size, self.fabric.device
+        )
+        return head, groups, features
+
+    def _router_training(self, config: Routing) -> RouterTraining:
+        """What gives the loss of a new router."""
+        backbone = self.classifier.backbone
+        assert isinstance(backbone, MultiExpertResNet)
+        self.router = ExpertRouter(
+            backbone.num_experts, backbone.num_features, len(self.class_names), config.positive_weight
+        ).to(self.fabric.device)
+        self.num_parameters += sum(parameter.numel() for parameter in self.router.parameters())
+        return RouterTraining(self.classifier, self.router, self.loss.inference_logits)
 
     def _training_features(self) -> tuple[Tensor, Tensor]:
         """Features (N, F) of the training samples, not augmented, and targets (N,), on the CPU."""
@@ -308,7 +366,8 @@ class _Run:
             "optimizer": self.optimizer.optimizer,
             "precision": self.fabric.strategy.precision,
         }
-        return parts if self.max_norm is None else {**parts, "max_norm": self.max_norm}
+        further: dict[str, Stateful | None] = {"max_norm": self.max_norm, "router": self.router}
+        return parts | {name: part for name, part in further.items() if part is not None}
 
     def fit(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
         """Train from the last checkpoint, or from the start, to the last epoch of the last stage."""
@@ -327,7 +386,7 @@ class _Run:
             line["train/loss"] = self._train_epoch(epoch)
             line |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
             if training.evaluate_every and (epoch + 1) % training.evaluate_every == 0:
-                line |= self._test_metrics(*self._predict(self.test_batches))
+                line |= self._test_metrics(self._predict(self.test_batches))
             self.directory.append_metrics(line)
             save_checkpoint(self.directory.checkpoint, epoch + 1, self.stage.number, self._parts)
             on_epoch(line)
@@ -340,7 +399,7 @@ class _Run:
         for group, rate in zip(self.optimizer.param_groups, self.learning_rates, strict=True):
             group["lr"] = rate * factor
         self._set_class_weights(epoch)
-        if callable(set_epoch := getattr(self.loss, "set_epoch", None)):
+        if self.router is None and callable(set_epoch := getattr(self.loss, "set_epoch", None)):
             set_epoch(epoch)
         self.network.train()
         self.loss.train()
@@ -372,18 +431,41 @@ class _Run:
 
     def _loss_of(self, inputs: Tensor, targets: Tensor) -> Tensor:
         loss: Tensor
-        if self.loss.needs_features:
+        if self.router is not None:
+            loss = self.network(inputs, targets)
+        elif isinstance(self.loss, MultiExpertLoss):
+            logits, features = self.network(inputs, with_experts=True)
+            loss = self.loss(logits, targets, features)
+        elif self.loss.needs_features:
             logits, features = self.network(inputs, with_features=True)
             loss = self.loss(logits, targets, features)
         else:
             loss = self.loss(self.network(inputs), targets)
         return loss
 
-    def _predict(self, batches: Batches) -> tuple[Tensor, Tensor]:
-        """Logits (N, C) whose softmax are probabilities, and targets (N,), on the CPU."""
+    def _predict(self, batches: Batches) -> _Predictions:
         # Not the compiled network: other batches would need graphs of their own, and the next call overwrites results.
         network = self.classifier.forward
-        return self._of_all(batches, lambda inputs: self.loss.inference_logits(network(inputs).float()))
+        if self.router is None:
+            found = self._of_all(batches, lambda inputs: self.loss.inference_logits(network(inputs).float()))
+            return _Predictions(*found, None)
+        asked: list[Tensor] = []
+
+        def routed(inputs: Tensor) -> Tensor:
+            logits, experts = self._routed(inputs)
+            asked.append(experts.cpu())
+            return logits
+
+        return _Predictions(*self._of_all(batches, routed), torch.cat(asked))
+
+    def _routed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) of the experts that the router asks, and how many those are, (B,)."""
+        backbone, heads, router = self.classifier.backbone, self.classifier.head, self.router
+        assert isinstance(backbone, MultiExpertResNet)
+        assert isinstance(heads, ExpertHeads)
+        assert router is not None
+        images = self.classifier.standardize(inputs)
+        return routed_logits(backbone, heads, router, images, lambda logits: self.loss.inference_logits(logits.float()))
 
     def _of_all(self, batches: Batches, output: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """The outputs for every sample, the classifier in evaluation mode, and targets (N,), on the CPU."""
@@ -392,21 +474,30 @@ class _Run:
             done = [(output(inputs).float(), targets) for inputs, targets in batches.in_order()]
         return torch.cat([outputs for outputs, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
 
-    def _test_metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
-        report = classification_report(logits, targets, self.class_counts)
+    def _test_metrics(self, predictions: _Predictions) -> dict[str, float]:
+        report = classification_report(predictions.logits, predictions.targets, self.class_counts)
+        if predictions.experts is not None:
+            report["experts"] = float(predictions.experts.double().mean())
         return {f"test/{name}": value for name, value in report.items()}
 
     def finish(self, command: str) -> dict[str, Any]:
         """Test the last weights and write what the run leaves."""
         began = time.perf_counter()
         found = self._finish_stage2()
-        logits, targets = self._predict(self.test_batches)
-        predictions = {"logits": logits.numpy(), "targets": targets.numpy()}
+        tested = self._predict(self.test_batches)
+        predictions = {"logits": tested.logits.numpy(), "targets": tested.targets.numpy()}
+        if tested.experts is not None:
+            predictions["experts"] = tested.experts.numpy()
         if self.validation_batches is not None:
-            held_out, labels = self._predict(self.validation_batches)
-            predictions |= {"validation_logits": held_out.numpy(), "validation_targets": labels.numpy()}
+            held_out = self._predict(self.validation_batches)
+            predictions |= {
+                "validation_logits": held_out.logits.numpy(),
+                "validation_targets": held_out.targets.numpy(),
+            }
         self.directory.write_arrays("predictions.npz", **predictions)
         self.directory.write_weights(self.classifier.state_dict())
+        if self.router is not None:
+            self.directory.write_weights(self.router.state_dict(), "router.safetensors")
         summary = {
             "recipe": self.recipe.recipe,
             "loss": self.recipe.method,
@@ -418,8 +509,10 @@ class _Run:
             "class_counts": list(self.class_counts),
             "class_names": list(self.class_names),
             "data": self.train_batches.residence,
-            "metrics": self._test_metrics(logits, targets),
+            "metrics": self._test_metrics(tested),
         }
+        if self.recipe.experts is not None:
+            summary["experts"] = self.recipe.experts.number
         if self.recipe.stage2.name != "none":
             summary["stage2"] = {**self.recipe.stage2.model_dump(mode="json"), **found}
         trained = sum(json.loads(line)["seconds"] for line in self.directory.metrics())
@@ -432,17 +525,20 @@ class _Run:
 
         def held_out() -> tuple[Tensor, Tensor]:
             assert self.validation_batches is not None  # the recipe is refused without
-            return self._predict(self.validation_batches)
+            predictions = self._predict(self.validation_batches)
+            return predictions.logits, predictions.targets
 
         stage2 = self.recipe.stage2
         self.classifier.head, found = finished_head(stage2, self.classifier.head, self._training_features, held_out)
         return found if self.max_norm is None else {**found, "radius": self.max_norm.radius}
 
 
-def _check_fits(loss: ClassificationLoss, name: str, head: str, epochs: int) -> None:
+def _check_fits(loss: ClassificationLoss, name: str, model: ModelConfig, epochs: int) -> None:
     """Refuse a loss that the rest of the recipe makes meaningless."""
-    if loss.for_cosines and head != "cosine":
-        raise ValueError(f"{name} scales cosines, but the head is {head}; add --set model.head=cosine")
+    if loss.for_cosines and model.head != "cosine":
+        raise ValueError(f"{name} scales cosines, but the head is {model.head}; add --set model.head=cosine")
+    if loss.for_cosines and model.scale not in (None, 1):
+        raise ValueError(f"{name} scales cosines, but model.scale is {model.scale:g} already; set it to 1")
     told = getattr(loss, "epochs", epochs)
     if told != epochs:
         raise ValueError(f"epochs is {told}, but the training has {epochs} epochs; leave it out and it follows them")

@@ -43,9 +43,9 @@ class RunDirectory:
     """Paths and formats of one run.
 
     ``config.yaml`` resolved recipe, ``environment.json``, ``indices.npz`` which samples, ``metrics.jsonl`` a line an
-    epoch, ``predictions.npz`` test ``logits`` and ``targets``, and ``validation_logits`` and ``validation_targets``
-    where samples were held out, ``weights.safetensors``, ``state/`` to resume, ``summary.json`` written last: where it
-    exists the run is finished.
+    epoch, ``predictions.npz`` test ``logits`` and ``targets``, ``validation_logits`` and ``validation_targets`` where
+    samples were held out, and ``experts``, how many were asked, where there is a router; ``weights.safetensors``,
+    ``router.safetensors``, ``state/`` to resume, ``summary.json`` written last: where it exists the run is finished.
     """
 
     def __init__(self, path: Path) -> None:
@@ -133,10 +133,10 @@ class RunDirectory:
                     np.lib.format.write_array(file, array, allow_pickle=False)
         write_atomically(self.path / name, buffer.getvalue())
 
-    def write_weights(self, state: dict[str, Tensor]) -> None:
-        """All parameters and constants of the classifier."""
+    def write_weights(self, state: dict[str, Tensor], name: str = "weights.safetensors") -> None:
+        """All parameters and constants of the classifier, or under another name of what else was trained."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        write_atomically(self.path / "weights.safetensors", save(tensors))
+        write_atomically(self.path / name, save(tensors))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """The last file of a run."""

@@ -1,4 +1,4 @@
-"""The second stage of a run: features that are computed once, MaxNorm that is resumed, and the head at the end."""
+"""The second stage of a run: features computed once, MaxNorm that is resumed, a router's loss, the head at the end."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from tailwise.data.arrays import Arrays
 from tailwise.data.loader import Batches
 from tailwise.heads import CosineHead
+from tailwise.models.classifier import Classifier
 from tailwise.posthoc import TauNormalization, search_tau
 from tailwise.recipes.config import ClassMeans, Stage2, TauNorm
+from tailwise.routing import ExpertRouter
 from tailwise.sampling import Draw, Partners
 from tailwise.two_stage import LearnableWeightScaling, max_norm_, max_norm_radius, nearest_class_mean, tau_normalized
 
@@ -66,6 +69,37 @@ class MaxNorm:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take it back."""
         self.radius = state_dict["radius"]
+
+
+class RouterTraining(nn.Module):
+    """The loss of a router on the experts of a trained classifier, which stay as they are.
+
+    Args:
+        classifier: of several experts; its parameters are told to take no gradient.
+        router: to be trained.
+        inference_logits: what the loss of the classifier predicts with, of its logits.
+    """
+
+    def __init__(
+        self, classifier: Classifier, router: ExpertRouter, inference_logits: Callable[[Tensor], Tensor]
+    ) -> None:
+        super().__init__()
+        self.classifier = classifier.requires_grad_(False)
+        self.router = router
+        self.inference_logits = inference_logits
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode for the router alone."""
+        super().train(mode)
+        self.classifier.eval()
+        return self
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of the router, of inputs as the classifier takes them and class indices (B,)."""
+        with torch.no_grad():
+            logits, features = self.classifier(inputs, with_experts=True)
+            logits = self.inference_logits(logits.float())
+        return self.router.loss(logits, features, targets)
 
 
 def finished_head(
