@@ -19,6 +19,23 @@ def test_counts_are_handed_only_to_losses_that_take_them() -> None:
     assert LOSSES["balanced_softmax"].counts == "needed"
 
 
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("ce", "-"),
+        ("gppe", "class counts (optional)"),
+        ("gala", "class counts or their number"),
+        ("ldam", "class counts, cosines"),
+        ("cyclical_focal", "the epoch"),
+        ("influence_balanced", "features, the epoch"),
+        ("lade", "class counts, a whole batch"),
+        ("equalized_focal", "class counts or their number, one or several labels"),
+    ],
+)
+def test_inputs_are_told_in_words(name: str, inputs: str) -> None:
+    assert find_loss(name).inputs == inputs
+
+
 @pytest.mark.parametrize(("name", "hint"), [("focall", "did you mean 'focal'"), ("zzz", "there are asl")])
 def test_unknown_name_gets_a_hint(name: str, hint: str) -> None:
     with pytest.raises(ValueError, match=f"no loss is named '{name}': {hint}"):

@@ -24,10 +24,10 @@ def run(context: typer.Context) -> None:
 
     if context.invoked_subcommand is not None:
         return
-    table = Table("loss", "class", "class counts", "adjust at test time?", "paper")
+    table = Table("loss", "class", "needs", "adjust at test time?", "paper")
     for entry in LOSSES.values():
         name = " ".join((entry.name, *(f"({alias})" for alias in entry.aliases)))
-        table.add_row(name, entry.cls.__name__, entry.counts, entry.adjust_at_test, entry.paper)
+        table.add_row(name, entry.cls.__name__, entry.inputs, entry.adjust_at_test, entry.paper)
     console().print(table)
 
 

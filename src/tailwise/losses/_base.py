@@ -79,6 +79,8 @@ class ClassificationLoss(nn.Module):
     """Whether it depends on the differences of a sample's logits alone."""
     needs_features: ClassVar[bool] = False
     """Whether ``forward`` takes what the last layer was given, (B, F), as a third argument."""
+    several_labels: ClassVar[bool] = False
+    """Whether a target may say yes or no of every class, in place of one class."""
     gathered: ClassVar[tuple[str, ...]] = ()
     """Buffers of sums over training, which never move to a lower precision: they would stop growing there."""
 

@@ -20,6 +20,7 @@ class OneVsRestLoss(ClassificationLoss):
 
     option_names = SHARED_OPTION_NAMES
     is_softmax = False
+    several_labels = True
 
     @abstractmethod
     def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,6 +33,22 @@ class LossEntry:
         return (*own, *(key for key in self.cls.option_names if key not in own))
 
     @property
+    def inputs(self) -> str:
+        """What the loss takes beside logits and targets, in words: "-" is nothing."""
+        counts = {"needed": "class counts", "optional": "class counts (optional)", "-": ""}[self.counts]
+        if "num_classes" in self.arguments:
+            counts = "class counts or their number"
+        wanted = {
+            counts: True,
+            "cosines": self.cls.for_cosines,
+            "features": self.cls.needs_features,
+            "the epoch": hasattr(self.cls, "set_epoch"),
+            "a whole batch": not self.cls.sums_samples,
+            "one or several labels": self.cls.several_labels,
+        }
+        return ", ".join(name for name, is_wanted in wanted.items() if name and is_wanted) or "-"
+
+    @property
     def counts(self) -> str:
         """How the loss takes ``class_counts``: "needed", "optional" or "-"."""
         return self.cls.counts_use()
