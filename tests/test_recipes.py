@@ -22,7 +22,7 @@ from tailwise.data.profiles import linear_counts
 from tailwise.data.sources import SOURCES, SourceModel, Split
 from tailwise.errors import InputError
 from tailwise.recipes.catalog import Family, catalog, expand, load_recipe, merge
-from tailwise.recipes.config import Recipe, SGDConfig
+from tailwise.recipes.config import Recipe, SecondTraining, SGDConfig
 from tailwise.recipes.sampling_config import EqualizedSampling, RebalancedSampling
 from tailwise.training.engine import RunOptions, train
 
@@ -124,7 +124,9 @@ def test_every_method_of_every_recipe_takes_two_steps(
         samples = len(few(prepare(recipe.data, data_root)).train.indices)
         training = recipe.training.model_copy(update={"epochs": 2, "batch_size": samples})
         rate = recipe.learning_rate.model_copy(update={"warmup_epochs": 0})
-        stage2 = recipe.stage2.model_copy(update={"epochs": 1} if hasattr(recipe.stage2, "epochs") else {})
+        stage2 = recipe.stage2
+        if isinstance(stage2, SecondTraining):
+            stage2 = stage2.model_copy(update={"epochs": 1})
         recipe = recipe.model_copy(update={"training": training, "learning_rate": rate, "stage2": stage2})
         summary = train(recipe, tmp_path / method, RunOptions(data_root, device="cpu"))
         assert (summary["recipe"], summary["loss"]) == (name, method)
