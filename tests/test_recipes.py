@@ -113,7 +113,7 @@ def test_every_method_of_every_recipe_takes_two_steps(
 ) -> None:
     monkeypatch.setattr("tailwise.training.engine.prepare", lambda config, root: few(prepare(config, root)))
     # A checkpoint of the larger networks has gigabytes; what it holds is tested with the engine.
-    monkeypatch.setattr("tailwise.training.engine.save_checkpoint", lambda *parts: None)
+    monkeypatch.setattr("tailwise.training.run.save_checkpoint", lambda *parts: None)
     template = load_recipe(name)
     overrides: list[str] = []
     if source_of(name) in ABSENT:

@@ -35,7 +35,7 @@ def run(
     from tailwise.errors import InputError
     from tailwise.losses import find_loss
     from tailwise.machine import describe_machine
-    from tailwise.training.engine import chosen_device, set_threads
+    from tailwise.training.device import chosen_device, set_threads
     from tailwise.training.memory import keep_freed_memory
 
     if unknown := set(parts or ()) - set(PARTS):

@@ -42,7 +42,8 @@ def run(
     from tailwise.report.evaluation import rows_of
     from tailwise.report.runs import read_run
     from tailwise.report.table import comparison_markdown, comparison_table
-    from tailwise.training.engine import RunOptions, available_cores
+    from tailwise.training.device import available_cores
+    from tailwise.training.engine import RunOptions
     from tailwise.training.run_directory import write_atomically
     from tailwise.training.sweep import Job, epochs_left, run_directory, sweep
 

@@ -1,0 +1,452 @@
+"""The objects of one run, and its loop: epochs of one stage or two, then the test."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from tailwise.data.arrays import Arrays
+from tailwise.data.augment.batch import batch_generator
+from tailwise.data.augment.steps import augment
+from tailwise.data.loader import Batches, PreparedData
+from tailwise.errors import InputError
+from tailwise.heads import ExpertHeads
+from tailwise.losses import ClassificationLoss, MultiExpertLoss, build_loss, find_loss
+from tailwise.metrics import classification_report
+from tailwise.models.classifier import build_classifier
+from tailwise.models.ride import MultiExpertResNet, routed_logits
+from tailwise.recipes.config import (
+    ClassMeans,
+    HeadTraining,
+    LearningRateConfig,
+    LossConfig,
+    ModelConfig,
+    Recipe,
+    Routing,
+    SecondTraining,
+    WeightBalancing,
+)
+from tailwise.routing import ExpertRouter
+from tailwise.sampling import Draw, epoch_generator
+from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint, saved_stage
+from tailwise.training.optimization import build_optimizer, learning_rate_factor
+from tailwise.training.run_directory import RunDirectory
+from tailwise.training.two_stage import FeatureBatches, MaxNorm, RouterTraining, finished_head
+from tailwise.two_stage import FrozenBackbone, require_samples
+
+EVALUATION_BATCH = 1000
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on although the recipe is well-formed; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Which epochs of a run belong to a stage, and what they draw their batches and learning rates from."""
+
+    number: int
+    first: int
+    epochs: int
+    seed: int
+    learning_rate: LearningRateConfig
+    batches: Batches | FeatureBatches
+
+    @property
+    def section(self) -> str:
+        """Where in the recipe its settings stand."""
+        return "" if self.number == 1 else f"stage{self.number}."
+
+
+@dataclass(frozen=True)
+class _SecondStage:
+    """What stage 2 trains with beside its head or router."""
+
+    seed: int
+    draw: Draw | None
+    loss: ClassificationLoss | None
+    """Of a head; a router has its own."""
+    class_weights: Callable[[int], Tensor] | None
+    same_inputs: bool
+    """Whether a sample is the same in every epoch: not augmented, and not of a list, whose images are cropped anew."""
+
+
+class _Predictions(NamedTuple):
+    """Logits (N, C) whose softmax are probabilities, targets (N,), on the CPU; with a router, of how many experts."""
+
+    logits: Tensor
+    targets: Tensor
+    experts: Tensor | None
+
+
+class Run:
+    """The objects of one run while it lasts; those that train are the ones of its present stage."""
+
+    def __init__(
+        self, recipe: Recipe, directory: RunDirectory, fabric: Fabric, data: PreparedData, compiled: bool
+    ) -> None:
+        self.recipe = recipe
+        self.directory = directory
+        self.fabric = fabric
+        self.class_counts = data.train.arrays.counts
+        self.class_names = data.train.arrays.class_names
+        self.train_batches = Batches(data.train.arrays, recipe.training.batch_size, fabric.device)
+        self.test_batches = Batches(data.test.arrays, EVALUATION_BATCH, fabric.device)
+        self.validation_batches = None
+        if data.validation is not None:
+            self.validation_batches = Batches(data.validation.arrays, EVALUATION_BATCH, fabric.device)
+        torch.manual_seed(recipe.seed)
+        with _named("model"):
+            classifier = build_classifier(
+                torch.from_numpy(data.train.arrays.fitting_inputs()),
+                len(self.class_names),
+                model=recipe.model.name,
+                widths=None if recipe.model.widths is None else tuple(recipe.model.widths),
+                head=recipe.model.head,
+                scale=recipe.model.scale,
+                normalize=recipe.model.normalize,
+                pretrained=recipe.model.pretrained,
+                experts=None if recipe.experts is None else recipe.experts.number,
+                reduced=recipe.experts is None or recipe.experts.reduced,
+            )
+        self.classifier = classifier
+        with _named("loss"):
+            self.loss: ClassificationLoss | MultiExpertLoss = self._built_loss(recipe.loss, recipe.training.epochs)
+        if recipe.experts is not None:
+            with _named("experts"):
+                self.loss = recipe.experts.criterion(self.loss, self.class_counts).to(fabric.device)
+        with _named("class_weights"):
+            self.class_weights: Callable[[int], Tensor] | None = recipe.class_weights.schedule(self.class_counts)
+            if self.class_weights is not None and "weight" in recipe.loss.arguments:
+                raise ValueError("the schedule sets the weights of the loss; leave out its own weight")
+        with _named("sampling"):
+            self.draw = recipe.sampling.draw(data.train.arrays, recipe.seed, recipe.training.epochs)
+        with _named("mixing"):
+            self.mix = recipe.mixing.mix(data.train.arrays, fabric.device, recipe.training.epochs)
+            self.partners = recipe.mixing.partners(data.train.arrays, recipe.seed, recipe.training.epochs)
+        self._set_class_weights(0)
+        # A loss may learn as well, the strength of its adjustment.
+        learned = [*classifier.parameters(), *self.loss.parameters()]
+        optimizer = build_optimizer(recipe.optimizer, learned, fabric.device.type)
+        self.num_parameters = classifier.num_parameters
+        self.compile = compiled
+        self._set_up(classifier, optimizer)
+        self.stage = _Stage(1, 0, recipe.training.epochs, recipe.seed, recipe.learning_rate, self.train_batches)
+        self.max_norm: MaxNorm | None = None
+        self.router: ExpertRouter | None = None
+        with _named("stage2"):
+            if isinstance(recipe.stage2, ClassMeans):
+                require_samples(self.class_counts)
+            self.second = self._second_stage(data) if isinstance(recipe.stage2, SecondTraining) else None
+
+    def _built_loss(self, config: LossConfig, epochs: int) -> ClassificationLoss:
+        arguments = config.arguments
+        if "epochs" in find_loss(config.name).arguments:
+            arguments.setdefault("epochs", epochs)
+        loss = build_loss(config.name, self.class_counts, **arguments)
+        loss.match_classes(len(self.class_names), torch.device("cpu"))
+        _check_fits(loss, config.name, self.recipe.model, epochs)
+        return loss.to(self.fabric.device)
+
+    def _set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Train ``network`` by ``optimizer`` from here on."""
+        if self.compile:
+            # The last batch of an epoch may be smaller: a second graph is faster than one for any size.
+            mode = "reduce-overhead" if self.fabric.device.type == "cuda" else "default"
+            network.compile(mode=mode, dynamic=False)
+        self.learning_rates = [group["lr"] for group in optimizer.param_groups]
+        self.network, self.optimizer = self.fabric.setup(network, optimizer)
+
+    def _set_class_weights(self, epoch: int) -> None:
+        if self.class_weights is not None:
+            self.loss.weight = self.class_weights(epoch).to(self.fabric.device, torch.float32)
+
+    def _second_stage(self, data: PreparedData) -> _SecondStage:
+        """What stage 2 will train with, made before stage 1 so that what is wrong with it is found at once."""
+        config = self.recipe.stage2
+        assert isinstance(config, SecondTraining)
+        # A stream of its own: not the order and the images of the first epochs of stage 1 once more.
+        seed = int(np.random.SeedSequence((self.recipe.seed, 2)).generate_state(1, np.uint32)[0])
+        draw = config.sampling.draw(data.train.arrays, seed, config.epochs)
+        same_inputs = isinstance(data.train.arrays, Arrays) and not self.recipe.data.augmentation
+        if not isinstance(config, HeadTraining):
+            return _SecondStage(seed, draw, None, None, same_inputs)
+        return _SecondStage(
+            seed, draw, self._loss_of_head(config), config.class_weights(self.class_counts), same_inputs
+        )
+
+    def _loss_of_head(self, config: HeadTraining) -> ClassificationLoss:
+        """The loss of stage 2, if it fits what stage 1 leaves."""
+        loss = self._built_loss(config.criterion(), config.epochs)
+        if self.loss.for_cosines and not loss.for_cosines:
+            raise ValueError(
+                f"{config.criterion().name} does not scale its logits, and the cosines of {self.recipe.loss.name} "
+                f"are not scaled; set stage2.loss.name to {self.recipe.loss.name} or take ncm"
+            )
+        if loss.needs_features:
+            name = config.criterion().name
+            raise ValueError(f"{name} asks for features, which the head alone does not give; take another loss")
+        return loss
+
+    def _begin_stage2(self) -> None:
+        """Freeze the backbone, and train the head or a router alone from here on."""
+        config, second = self.recipe.stage2, self.second
+        assert isinstance(config, SecondTraining)
+        assert second is not None
+        optimizer = config.optimizer or self.recipe.optimizer
+        batches: Batches | FeatureBatches = self.train_batches
+        network: nn.Module
+        if isinstance(config, HeadTraining):
+            network, groups, batches = self._head_training(config, second, optimizer.lr)
+        else:
+            assert isinstance(config, Routing)
+            network = self._router_training(config)
+            groups = [{"params": list(network.router.parameters()), "lr": optimizer.lr}]
+        self.class_weights, self.draw, self.mix, self.partners = second.class_weights, second.draw, None, None
+        self._set_class_weights(0)
+        self._set_up(network, build_optimizer(optimizer, groups, self.fabric.device.type))
+        first = self.recipe.training.epochs
+        self.stage = _Stage(2, first, config.epochs, second.seed, config.learning_rate, batches)
+
+    def _head_training(
+        self, config: HeadTraining, second: _SecondStage, lr: float
+    ) -> tuple[nn.Module, list[dict[str, Any]], Batches | FeatureBatches]:
+        """What trains the head: a network, the parameters to train, and batches of what the network takes."""
+        assert second.loss is not None
+        with _named("stage2"):
+            head = self.classifier.head = config.begun(self.classifier.head).to(self.fabric.device)
+            if isinstance(config, WeightBalancing):
+                self.max_norm = MaxNorm(head, config.threshold)
+        self.loss = second.loss
+        groups = config.parameter_groups(head, lr)
+        if learned := list(self.loss.parameters()):
+            groups.append({"params": learned, "lr": lr})
+        backbone = nn.Sequential(self.classifier.standardize, self.classifier.backbone)
+        frozen = FrozenBackbone(backbone, head, config.shift_batch_norm)
+        if not (frozen.constant and second.same_inputs):
+            return frozen, groups, self.train_batches
+        features = FeatureBatches(
+            self._training_features, self.class_names, self.recipe.training.batch_size, self.fabric.device
+        )
+        return head, groups, features
+
+    def _router_training(self, config: Routing) -> RouterTraining:
+        """What gives the loss of a new router."""
+        backbone = self.classifier.backbone
+        assert isinstance(backbone, MultiExpertResNet)
+        self.router = ExpertRouter(
+            backbone.num_experts, backbone.num_features, len(self.class_names), config.positive_weight
+        ).to(self.fabric.device)
+        self.num_parameters += sum(parameter.numel() for parameter in self.router.parameters())
+        return RouterTraining(self.classifier, self.router, self.loss.inference_logits)
+
+    def _training_features(self) -> tuple[Tensor, Tensor]:
+        """Features (N, F) of the training samples, not augmented, and targets (N,), on the CPU."""
+        return self._of_all(self.train_batches, self.classifier.features)
+
+    @property
+    def _parts(self) -> dict[str, Stateful]:
+        """What a checkpoint holds; the precision has the scale of float16 gradients."""
+        parts: dict[str, Stateful] = {
+            "classifier": self.classifier,
+            "loss": self.loss,
+            "optimizer": self.optimizer.optimizer,
+            "precision": self.fabric.strategy.precision,
+        }
+        further: dict[str, Stateful | None] = {"max_norm": self.max_norm, "router": self.router}
+        return parts | {name: part for name, part in further.items() if part is not None}
+
+    def fit(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
+        """Train from the last checkpoint, or from the start, to the last epoch of the last stage."""
+        first = 0
+        if self.directory.checkpoint.exists():
+            if saved_stage(self.directory.checkpoint) == 2:
+                self._begin_stage2()
+            first = load_checkpoint(self.directory.checkpoint, self._parts)
+        self.directory.keep_metrics(first)
+        training = self.recipe.training
+        for epoch in range(first, self.recipe.total_epochs):
+            if epoch == training.epochs:
+                self._begin_stage2()
+            began = time.perf_counter()
+            line: dict[str, Any] = {"epoch": epoch + 1, "stage": self.stage.number}
+            line["train/loss"] = self._train_epoch(epoch)
+            line |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
+            if training.evaluate_every and (epoch + 1) % training.evaluate_every == 0:
+                line |= self._test_metrics(self._predict(self.test_batches))
+            self.directory.append_metrics(line)
+            save_checkpoint(self.directory.checkpoint, epoch + 1, self.stage.number, self._parts)
+            on_epoch(line)
+
+    def _train_epoch(self, epoch: int) -> float:
+        """Mean loss of the epoch's batches; the loss is read from the device once."""
+        stage = self.stage
+        epoch -= stage.first
+        factor = learning_rate_factor(stage.learning_rate, epoch, stage.epochs)
+        for group, rate in zip(self.optimizer.param_groups, self.learning_rates, strict=True):
+            group["lr"] = rate * factor
+        self._set_class_weights(epoch)
+        if self.router is None and callable(set_epoch := getattr(self.loss, "set_epoch", None)):
+            set_epoch(epoch)
+        self.network.train()
+        self.loss.train()
+        total = torch.zeros((), device=self.fabric.device)
+        batches = 0
+        mixing_generator = epoch_generator(stage.seed, epoch, "mixing")
+        for inputs, targets in stage.batches.shuffled(stage.seed, epoch, self.draw, self.partners):
+            generator = batch_generator(stage.seed, epoch, batches)
+            inputs = augment(inputs, self.recipe.data.augmentation, generator)
+            if self.mix is not None:
+                inputs, targets = self.mix(inputs, targets, epoch, mixing_generator)
+            self.optimizer.zero_grad()
+            loss = self._loss_of(inputs, targets)
+            self.fabric.backward(loss)
+            if self.recipe.training.clip_norm is not None:
+                self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.recipe.training.clip_norm)
+            self.optimizer.step()
+            if self.max_norm is not None:
+                self.max_norm()
+            total += loss.detach()
+            batches += 1
+        mean = float(total) / batches
+        if not math.isfinite(mean):
+            raise TrainingError(
+                f"the loss became {mean} in epoch {stage.first + epoch + 1}; lower {stage.section}optimizer.lr (now "
+                f"{self.learning_rates[0]}) or set training.clip_norm"
+            )
+        return mean
+
+    def _loss_of(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        loss: Tensor
+        if self.router is not None:
+            loss = self.network(inputs, targets)
+        elif isinstance(self.loss, MultiExpertLoss):
+            logits, features = self.network(inputs, with_experts=True)
+            loss = self.loss(logits, targets, features)
+        elif self.loss.needs_features:
+            logits, features = self.network(inputs, with_features=True)
+            loss = self.loss(logits, targets, features)
+        else:
+            loss = self.loss(self.network(inputs), targets)
+        return loss
+
+    def _predict(self, batches: Batches) -> _Predictions:
+        # Not the compiled network: other batches would need graphs of their own, and the next call overwrites results.
+        network = self.classifier.forward
+        if self.router is None:
+            found = self._of_all(batches, lambda inputs: self.loss.inference_logits(network(inputs).float()))
+            return _Predictions(*found, None)
+        asked: list[Tensor] = []
+
+        def routed(inputs: Tensor) -> Tensor:
+            logits, experts = self._routed(inputs)
+            asked.append(experts.cpu())
+            return logits
+
+        return _Predictions(*self._of_all(batches, routed), torch.cat(asked))
+
+    def _routed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) of the experts that the router asks, and how many those are, (B,)."""
+        backbone, heads, router = self.classifier.backbone, self.classifier.head, self.router
+        assert isinstance(backbone, MultiExpertResNet)
+        assert isinstance(heads, ExpertHeads)
+        assert router is not None
+        images = self.classifier.standardize(inputs)
+        return routed_logits(backbone, heads, router, images, lambda logits: self.loss.inference_logits(logits.float()))
+
+    def _of_all(self, batches: Batches, output: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """The outputs for every sample, the classifier in evaluation mode, and targets (N,), on the CPU."""
+        self.classifier.eval()
+        with torch.no_grad(), self.fabric.autocast():
+            done = [(output(inputs).float(), targets) for inputs, targets in batches.in_order()]
+        return torch.cat([outputs for outputs, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
+
+    def _test_metrics(self, predictions: _Predictions) -> dict[str, float]:
+        report = classification_report(predictions.logits, predictions.targets, self.class_counts)
+        if predictions.experts is not None:
+            report["experts"] = float(predictions.experts.double().mean())
+        return {f"test/{name}": value for name, value in report.items()}
+
+    def finish(self, command: str) -> dict[str, Any]:
+        """Test the last weights and write what the run leaves."""
+        began = time.perf_counter()
+        found = self._finish_stage2()
+        tested = self._predict(self.test_batches)
+        predictions = {"logits": tested.logits.numpy(), "targets": tested.targets.numpy()}
+        if tested.experts is not None:
+            predictions["experts"] = tested.experts.numpy()
+        if self.validation_batches is not None:
+            held_out = self._predict(self.validation_batches)
+            predictions |= {
+                "validation_logits": held_out.logits.numpy(),
+                "validation_targets": held_out.targets.numpy(),
+            }
+        self.directory.write_arrays("predictions.npz", **predictions)
+        self.directory.write_weights(self.classifier.state_dict())
+        if self.router is not None:
+            self.directory.write_weights(self.router.state_dict(), "router.safetensors")
+        summary = {
+            "recipe": self.recipe.recipe,
+            "loss": self.recipe.method,
+            "seed": self.recipe.seed,
+            "command": command,
+            "model": self.recipe.model.name,
+            "num_parameters": self.num_parameters,
+            "epochs": self.recipe.training.epochs,
+            "class_counts": list(self.class_counts),
+            "class_names": list(self.class_names),
+            "data": self.train_batches.residence,
+            "metrics": self._test_metrics(tested),
+        }
+        if self.recipe.experts is not None:
+            summary["experts"] = self.recipe.experts.number
+        if self.recipe.stage2.name != "none":
+            summary["stage2"] = {**self.recipe.stage2.model_dump(mode="json"), **found}
+        trained = sum(json.loads(line)["seconds"] for line in self.directory.metrics())
+        summary["seconds"] = trained + time.perf_counter() - began
+        self.directory.write_summary(summary)
+        return summary
+
+    def _finish_stage2(self) -> dict[str, Any]:
+        """Put the head that the recipe ends with into the classifier; what was found on the way."""
+
+        def held_out() -> tuple[Tensor, Tensor]:
+            assert self.validation_batches is not None  # the recipe is refused without
+            predictions = self._predict(self.validation_batches)
+            return predictions.logits, predictions.targets
+
+        stage2 = self.recipe.stage2
+        self.classifier.head, found = finished_head(stage2, self.classifier.head, self._training_features, held_out)
+        return found if self.max_norm is None else {**found, "radius": self.max_norm.radius}
+
+
+def _check_fits(loss: ClassificationLoss, name: str, model: ModelConfig, epochs: int) -> None:
+    """Refuse a loss that the rest of the recipe makes meaningless."""
+    if loss.for_cosines and model.head != "cosine":
+        raise ValueError(f"{name} scales cosines, but the head is {model.head}; add --set model.head=cosine")
+    if loss.for_cosines and model.scale not in (None, 1):
+        raise ValueError(f"{name} scales cosines, but model.scale is {model.scale:g} already; set it to 1")
+    told = getattr(loss, "epochs", epochs)
+    if told != epochs:
+        raise ValueError(f"epochs is {told}, but the training has {epochs} epochs; leave it out and it follows them")
+
+
+@contextmanager
+def _named(section: str) -> Iterator[None]:
+    """Name the recipe's section in the error of a part that it describes."""
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{section}: {error}") from error
