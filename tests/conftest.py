@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,12 @@ def interruptible() -> None:
 
 
 @pytest.fixture(scope="session")
-def timm_importable() -> Iterator[None]:
+def timm_importable() -> None:
     """timm imports torchvision, whose compiled operators exist for the one torch build that they were made with.
 
     With any other, the import fails at the first of them. No network here uses one: their names are enough.
     """
     if importlib.util.find_spec("timm") is not None:
-        yield
         return
     folder = Path(sys.prefix) / "timm"
     assert folder.is_dir(), f"the tests need timm and torchvision in {folder}; `make install` puts them there"
@@ -76,8 +75,8 @@ def timm_importable() -> Iterator[None]:
     for name in set(re.findall(r'register_meta\("(\w+)"|register_fake\("torchvision::(\w+)"', source)):
         library.define(f"{''.join(name)}() -> Tensor")
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        yield
+        patch.syspath_prepend(folder)  # for now: processes that later tests start inherit the path
+        importlib.import_module("timm")
 
 
 def golden(name: str) -> list[dict[str, Any]]:
