@@ -305,6 +305,12 @@ def test_setting_another_name_brings_its_own_fields() -> None:
     assert recipe.optimizer == SGDConfig(lr=0.5)
 
 
+def test_loss_that_would_begin_after_the_training_is_refused() -> None:
+    recipe = load_recipe("digits/long-tailed-if20")
+    with pytest.raises(InputError, match=r"loss\.start is 3, past the training of 3 epochs"):
+        recipe.resolve("ib", overrides=["training.epochs=3", "loss.start=3"])
+
+
 def test_setting_wins_over_method_and_recipe(tmp_path: Path) -> None:
     recipe = load_recipe(own_recipe(tmp_path)).resolve("sharp", 7, ["loss.gamma=1e-1", "training.epochs=9"])
     assert recipe.loss.arguments == {"gamma": 0.1}

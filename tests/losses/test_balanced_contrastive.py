@@ -65,7 +65,14 @@ def test_empty_batch_gives_zero() -> None:
         (unit(4, 6), torch.tensor([0, 1, 0, 2]), unit(3, 6), ValueError, r"features must be two views \(B, 2, D\)"),
         (unit(4, 2, 6), torch.tensor([0, 1]), unit(3, 6), ValueError, r"target \(B,\), got shapes"),
         (unit(4, 2, 6), torch.tensor([0, 1, 0, 2]), unit(3, 5), ValueError, r"centers must be \(3, 6\)"),
-        (unit(4, 2, 6), torch.tensor([0, 1, 0, 3]), unit(3, 6), IndexError, "must lie from 0 to 2"),
+        (unit(4, 2, 6), torch.tensor([0, 1, 0, 3]), unit(3, 6), IndexError, "Target 3 is out of bounds"),
+        (
+            unit(4, 2, 6),
+            torch.tensor([0.0, 1, 0, 2]),
+            unit(3, 6),
+            ValueError,
+            "be class indices, got torch",
+        ),
         (unit(4, 2, 6), [0, 1, 0, 2], unit(3, 6), TypeError, "target must be a tensor, got list"),
     ],
 )

@@ -48,10 +48,17 @@ def test_cross_entropy_is_binary_cross_entropy() -> None:
         torch.testing.assert_close(CrossEntropyLoss()(Z, target), expected)
 
 
-def test_ignored_samples_count_for_nothing() -> None:
+def test_ignored_samples_count_for_nothing_in_any_type() -> None:
     target = torch.tensor([1, -100, 0, 1])
     kept = target != -100
-    torch.testing.assert_close(CrossEntropyLoss()(Z, target), CrossEntropyLoss()(Z[kept], target[kept]))
+    for labels in (target, target.double()):
+        torch.testing.assert_close(CrossEntropyLoss()(Z, labels), CrossEntropyLoss()(Z[kept], target[kept]))
+
+
+@pytest.mark.parametrize("wrong", [2.0, -100.0, float("nan")])
+def test_target_that_is_no_probability_is_named(wrong: float) -> None:
+    with pytest.raises(ValueError, match="must be 0, 1 or a probability between, got"):
+        CrossEntropyLoss()(Z, torch.tensor([0.5, wrong, 0.0, 1.0]))
 
 
 def test_target_of_another_shape_or_beyond_one_is_named() -> None:

@@ -57,6 +57,24 @@ def test_ignored_samples_of_a_multi_label_target_count_for_nothing() -> None:
         torch.testing.assert_close(loss(LOGITS, target), loss(LOGITS[:1], target[:1]))
 
 
+def test_ignored_entries_count_for_nothing_and_are_not_gathered() -> None:
+    target = torch.tensor([[1, -1, 0], [0, 1, -1]])
+    for loss in (MultiLabelAsymmetricLoss(ignore_index=-1), EqualizedFocalLoss(3, ignore_index=-1)):
+        logits = LOGITS.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(logits, target), logits)
+        assert ((gradient == 0) == (target == -1)).all()
+    assert isinstance(loss, EqualizedFocalLoss)
+    assert loss.positive_gradient[2] == 0
+    assert loss.negative_gradient[1] == 0
+    assert loss.negative_gradient[2] == torch.sigmoid(LOGITS[0, 2])
+
+
+def test_probabilities_to_predict_with_are_shares_of_the_sigmoids() -> None:
+    p = torch.sigmoid(LOGITS)
+    for loss in losses():
+        torch.testing.assert_close(loss.inference_logits(LOGITS).softmax(dim=1), p / p.sum(dim=1, keepdim=True))
+
+
 def test_weight_multiplies_the_terms_of_a_class() -> None:
     target = torch.tensor([[1, 1, 0], [0, 0, 1]])
     for plain, weighted in zip(losses(reduction="sum"), losses(reduction="sum", weight=[2.0, 0.0, 1.0]), strict=True):

@@ -12,6 +12,12 @@ def test_aliases_find_the_same_loss() -> None:
     assert isinstance(build_loss("bs", [2, 1]), BalancedSoftmaxLoss)
 
 
+def test_loss_that_is_told_the_number_of_classes_is_not_given_counts() -> None:
+    loss = build_loss("seesaw", [5, 2], num_classes=2)
+    assert loss.class_counts is None
+    assert build_loss("seesaw", [5, 2]).class_counts is not None
+
+
 def test_counts_are_handed_only_to_losses_that_take_them() -> None:
     assert isinstance(build_loss("ce", [2, 1]), CrossEntropyLoss)
     assert LOSSES["focal"].counts == "-"

@@ -131,3 +131,11 @@ def test_rare_class_with_a_high_cost_is_found_in_half_precision() -> None:
 def test_wrong_input_is_named(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("unit", [1e-60, 1.0, 1e60])
+def test_unit_of_the_costs_changes_no_decision(unit: float) -> None:
+    logits = torch.tensor([[0.0, 0.6], [0.0, 0.8]])
+    for costs in ([2 * unit, unit], [[0.0, 2 * unit], [unit, 0.0]]):
+        decided = CostSensitiveDecision(costs).transform(logits).argmax(dim=1)
+        assert decided.tolist() == [0, 1]

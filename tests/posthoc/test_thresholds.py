@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import expit, softmax
 from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef, recall_score
 
@@ -158,3 +159,12 @@ def test_thresholds_for_balanced_accuracy_are_the_prior_and_as_good_as_logit_adj
 def test_wrong_input_is_named(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(("level", "step"), [(10.0, 1e-7), (1e39, 1e39)])
+def test_cut_falls_between_scores_that_float32_cannot_tell_apart(level: float, step: float) -> None:
+    odds = level + step * torch.arange(4, dtype=torch.float64)
+    logits = torch.stack([torch.zeros(4, dtype=torch.float64), odds], dim=1)
+    thresholds = ClassThresholds("balanced_accuracy").fit(logits, torch.tensor([0, 0, 1, 1]))
+    assert thresholds.thresholds_.dtype == torch.float64
+    assert thresholds.transform(logits).argmax(dim=1).tolist() == [0, 0, 1, 1]

@@ -200,7 +200,7 @@ class ClassificationLoss(nn.Module):
             IndexError: a class index is not in 0 .. C-1 and not ``ignore_index``.
         """
         if isinstance(logits, Tensor) and isinstance(target, Tensor) and logits.shape[1:] in ((), (1,)):
-            logits, target = two_classes(logits, target)
+            logits, target = two_classes(logits, target, self.ignore_index)
         fusable = can_fuse(logits, target)
         if not fusable:
             _check_logits(logits)
@@ -339,7 +339,10 @@ class ClassificationLoss(nn.Module):
 
 def per_class_factors(name: str, factors: Tensor | Sequence[float]) -> Tensor:
     """(C,) finite, non-negative floating tensor from a list or tensor."""
-    given = torch.as_tensor(factors)
+    try:
+        given = torch.as_tensor(factors)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must be one number per class, got {factors!r}") from error
     if given.ndim != 1 or given.is_complex() or given.dtype == torch.bool:
         raise ValueError(f"{name} must be one number per class, got {given.dtype} of shape {tuple(given.shape)}")
     if not given.is_floating_point():
@@ -420,7 +423,7 @@ def require_labels(label: Tensor, num_classes: int) -> None:
         raise IndexError(f"Target {int(label[wrong][0])} is out of bounds.")
 
 
-def two_classes(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def two_classes(logits: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
     """One logit a sample and its target, (B,) or (B, 1), as two classes: (B, 2), and (B,) or (B, 2)."""
     z = logits.reshape(-1)
     if target.shape not in ((len(z),), (len(z), 1)):
@@ -429,8 +432,19 @@ def two_classes(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
             f"got shape {tuple(target.shape)}"
         )
     target = target.reshape(-1)
-    target = torch.stack((1 - target, target), dim=1) if target.is_floating_point() else target.long()
-    return torch.stack((torch.zeros_like(z), z), dim=1), target
+    columns = torch.stack((torch.zeros_like(z), z), dim=1)
+    if not target.is_floating_point():
+        return columns, target.long()
+    ignored = target == ignore_index
+    if can_look(target):
+        if (ignored | (target == 0) | (target == 1)).all():
+            return columns, target.long()
+        if (wrong := ~((target >= 0) & (target <= 1))).any():
+            raise ValueError(
+                f"a target of one logit must be 0, 1 or a probability between, got {target[wrong][0].item():g}; "
+                "ignored samples go with 0 and 1 alone"
+            )
+    return columns, torch.stack((1 - target, target), dim=1).masked_fill(ignored.unsqueeze(1), 0.0)
 
 
 def _check_logits(logits: Tensor) -> None:

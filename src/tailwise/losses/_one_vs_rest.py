@@ -26,11 +26,15 @@ class OneVsRestLoss(ClassificationLoss):
     def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Loss (B, C) of a class that the sample has, and of one that it has not."""
 
-    def see(self, logits: Tensor, target: Tensor, valid: Tensor) -> None:
+    def see(self, logits: Tensor, target: Tensor, counted: Tensor) -> None:
         """Look at a batch whose terms have been computed, for losses that gather statistics; by default nothing.
 
-        ``target`` is (B, C) and ``valid`` (B,), whether a sample is not ignored.
+        ``target`` is (B, C), ``counted`` (B, C) or (B, 1): what is not ignored.
         """
+
+    def inference_logits(self, logits: Tensor) -> Tensor:
+        """The logarithms of the sigmoids: softmax then gives each class its share of their sum."""
+        return F.logsigmoid(logits)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss.
@@ -38,7 +42,7 @@ class OneVsRestLoss(ClassificationLoss):
         Args:
             logits: (B, C), or (B,) of one class; half precision is computed in float32.
             target: of the shape of the logits, 0 or 1 of any type or probabilities; or (B,) class indices. A sample
-                whose class index is ``ignore_index``, or all of whose entries are, counts for nothing.
+                whose class index is ``ignore_index`` counts for nothing, nor does an entry that is.
 
         Returns:
             The mean over the samples, each the sum of its classes; or as ``reduction`` says.
@@ -48,14 +52,15 @@ class OneVsRestLoss(ClassificationLoss):
             ValueError: the shapes do not fit together, or an entry is not from 0 to 1.
             IndexError: a class index is not in 0 .. C-1 and not ``ignore_index``.
         """
-        logits, target, valid = self._read(logits, target)
+        logits, target, counted = self._read(logits, target)
         self.match_classes(logits.shape[1], logits.device)
         positive, negative = self.terms(logits)
-        self.see(logits, target, valid)
+        self.see(logits, target, counted)
         each = target * positive + (1 - target) * negative
         if self.weight is not None:
             each = each * self.weight.to(each)
-        loss = each.sum(dim=1).masked_fill(~valid, 0.0)
+        loss = each.masked_fill(~counted, 0.0).sum(dim=1)
+        valid = counted.any(dim=1)
         if self.reduction == "none":
             return loss
         return loss.sum() if self.reduction == "sum" else loss.sum() / valid.sum().clamp_min(1)
@@ -66,7 +71,7 @@ class OneVsRestLoss(ClassificationLoss):
         return (valid if target.ndim == 1 else valid.any(dim=1)).sum().clamp_min(1).to(dtype)
 
     def _read(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits and target (B, C) of one floating type, and which samples are not ignored."""
+        """Logits and target (B, C) of one floating type, and what of it is not ignored, (B, C) or (B, 1)."""
         require_tensor("logits", logits)
         require_tensor("target", target)
         if logits.ndim not in (1, 2) or not logits.is_floating_point():
@@ -78,12 +83,12 @@ class OneVsRestLoss(ClassificationLoss):
         if target.shape == logits.shape or (logits.shape[1:] in ((), (1,)) and target.numel() == len(logits)):
             columns = logits.unsqueeze(1) if logits.ndim == 1 else logits
             target = target.reshape(columns.shape)
-            valid = ~(target == self.ignore_index).all(dim=1)
-            wanted = target.to(logits.dtype).masked_fill(~valid.unsqueeze(1), 0.0)
+            counted = target != self.ignore_index
+            wanted = target.to(logits.dtype).masked_fill(~counted, 0.0)
             if can_look(wanted) and not ((wanted >= 0) & (wanted <= 1)).all():
                 wrong = wanted[(wanted < 0) | (wanted > 1)][0].item()
                 raise ValueError(f"target must say of every class 0, 1 or a probability between, got {wrong:g}")
-            return columns, wanted, valid
+            return columns, wanted, counted
         if (
             logits.ndim != 2
             or target.shape != logits.shape[:1]
@@ -97,4 +102,4 @@ class OneVsRestLoss(ClassificationLoss):
         valid = target != self.ignore_index
         label = target.long().masked_fill(~valid, 0)
         require_labels(label, logits.shape[1])
-        return logits, F.one_hot(label, logits.shape[1]).to(logits.dtype), valid
+        return logits, F.one_hot(label, logits.shape[1]).to(logits.dtype), valid.unsqueeze(1)

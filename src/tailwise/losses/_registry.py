@@ -93,7 +93,7 @@ def build_loss(name: str, class_counts: CountsLike | None = None, **arguments: A
 
     Args:
         name: a registered name, e.g. ``"gppe"``.
-        class_counts: (C,) training counts; handed on to the losses that take them.
+        class_counts: (C,) training counts; handed on to the losses that take them and are not told ``num_classes``.
         **arguments: the loss's own keyword arguments.
 
     Raises:
@@ -104,6 +104,6 @@ def build_loss(name: str, class_counts: CountsLike | None = None, **arguments: A
     for key in arguments:
         if key not in entry.arguments:
             raise ValueError(f"loss {entry.name!r} has no argument {key!r}; it takes {', '.join(entry.arguments)}")
-    if entry.counts != "-":
+    if entry.counts != "-" and "num_classes" not in arguments:
         arguments.setdefault("class_counts", class_counts)
     return entry.cls(**arguments)

@@ -15,7 +15,8 @@ class WeightedNegativesLoss(ClassificationLoss):
     """-log( exp(z_y) / (exp(z_y) + sum_{j != y} S_yj * exp(z_j)) ), S without a gradient.
 
     A soft target mixes the losses that the sample would have with each class as its label: as many softmaxes as the
-    largest number of classes that any sample's target names, two for mixup.
+    largest number of classes that any sample's target names, two for mixup; in a graph of ``torch.compile``, which
+    cannot depend on the target, as many as there are classes.
     """
 
     option_names = SHARED_OPTION_NAMES

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tailwise.counts import ClassCounts, CountsLike
 from tailwise.hyperparameters import in_range
-from tailwise.losses._base import require_tensor
+from tailwise.losses._base import require_labels, require_tensor
 
 
 class BalancedContrastiveLoss(nn.Module):
@@ -47,7 +47,7 @@ class BalancedContrastiveLoss(nn.Module):
 
         Raises:
             TypeError: an argument is no tensor.
-            ValueError: the shapes do not fit together.
+            ValueError: the shapes do not fit together, or the target is no class indices.
             IndexError: a class index is not in 0 .. C-1.
         """
         for name, given in (("features", features), ("target", target), ("centers", centers)):
@@ -63,8 +63,9 @@ class BalancedContrastiveLoss(nn.Module):
             )
         if len(target) == 0:
             return features.sum()
-        if int(target.min()) < 0 or int(target.max()) >= self.num_classes:
-            raise IndexError(f"target must lie from 0 to {self.num_classes - 1}, got {target.tolist()}")
+        if target.is_floating_point() or target.dtype is torch.bool:
+            raise ValueError(f"target must be class indices, got {target.dtype}")
+        require_labels(target, self.num_classes)
         if features.dtype in (torch.float16, torch.bfloat16):
             features = features.float()
         views = features.transpose(0, 1).flatten(0, 1)

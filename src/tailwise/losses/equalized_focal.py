@@ -84,13 +84,13 @@ class EqualizedFocalLoss(OneVsRestLoss):
         ratio = self.positive_gradient / torch.where(met, self.negative_gradient, 1)
         return self.gamma + self.scale * (1 - torch.where(met, ratio.clamp_max(1), 1.0))
 
-    def see(self, logits: Tensor, target: Tensor, valid: Tensor) -> None:
+    def see(self, logits: Tensor, target: Tensor, counted: Tensor) -> None:
         """Add the gradients of a batch in training mode."""
         if not self.training:
             return
-        p, valid = torch.sigmoid(logits.detach()), valid.unsqueeze(1)
-        positive = (valid * target * (1 - p)).sum(dim=0).to(self.positive_gradient)
-        negative = (valid * (1 - target) * p).sum(dim=0).to(self.negative_gradient)
+        p = torch.sigmoid(logits.detach())
+        positive = (counted * target * (1 - p)).sum(dim=0).to(self.positive_gradient)
+        negative = (counted * (1 - target) * p).sum(dim=0).to(self.negative_gradient)
         positive, negative = summed_over_ranks(positive, negative)
         self.positive_gradient += positive
         self.negative_gradient += negative

@@ -63,6 +63,7 @@ class CostSensitiveDecision(PosthocCorrection):
             )
         if (self.gains == 0).all():
             raise ValueError("costs must differ between predictions, but every prediction costs the same")
+        self.gains = self.gains / self.gains.max()  # their ratios alone matter
 
     def mean_cost(self, logits: Tensor | NDArray[Any], target: Tensor | NDArray[Any]) -> float:
         """The mean cost of predicting the largest logit: of logits as they are, or as ``transform`` gives them.
@@ -85,6 +86,8 @@ class CostSensitiveDecision(PosthocCorrection):
         match_classes(logits, len(self.costs), "costs")
         # In half precision a rare class's probability would be 0, whatever it costs.
         log_p = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=1)
-        gains = self.gains.to(log_p)
-        scores = log_p + gains.log() if gains.ndim == 1 else (log_p.exp() @ gains).log()
+        if self.gains.ndim == 1:
+            scores = log_p + self.gains.log().to(log_p)
+        else:
+            scores = (log_p.exp() @ self.gains.to(log_p)).log()
         return within_range(scores, logits.dtype)

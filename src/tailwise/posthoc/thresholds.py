@@ -78,7 +78,8 @@ class ClassThresholds(ValidatedCorrection):
         scores = log_odds(logits).clamp(*(limit / 4 for limit in FLOAT64_RANGE)).numpy()
         labels = target.numpy()
         judged = [1] if num_classes == 2 else range(num_classes)
-        cuts = torch.tensor([_best_cut(scores[:, c], labels == c, QUALITY[self.metric]) for c in judged])
+        best = [_best_cut(scores[:, c], labels == c, QUALITY[self.metric]) for c in judged]
+        cuts = torch.tensor(best, dtype=torch.float64)
         self.log_thresholds = F.logsigmoid(torch.cat([-cuts, cuts]) if num_classes == 2 else cuts)
 
     def _correct(self, logits: Tensor, sample_weight: Tensor) -> Tensor:

@@ -226,7 +226,10 @@ class SecondTraining(Section):
 
     @model_validator(mode="after")
     def _check_schedules(self) -> SecondTraining:
-        _refuse_late({**self.learning_rate.begins, "sampling.start": getattr(self.sampling, "start", 0)}, self.epochs)
+        begins = {**self.learning_rate.begins, "sampling.start": getattr(self.sampling, "start", 0)}
+        if isinstance(loss := getattr(self, "loss", None), LossConfig):
+            begins["loss.start"] = loss.arguments.get("start", 0)
+        _refuse_late(begins, self.epochs)
         return self
 
 
@@ -420,7 +423,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _check_schedules(self) -> Recipe:
         """Refuse what would begin after the training has ended."""
-        begins = self.learning_rate.begins
+        begins = {**self.learning_rate.begins, "loss.start": self.loss.arguments.get("start", 0)}
         for name in ("class_weights", "sampling", "mixing"):
             begins[f"{name}.start"] = getattr(getattr(self, name), "start", 0)
         if self.experts is not None:
