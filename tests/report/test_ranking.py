@@ -6,7 +6,6 @@ import io
 import itertools
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from scipy.stats import friedmanchisquare, wilcoxon
 
+from run_cases import run_of
 from tailwise.errors import InputError
 from tailwise.recipes.catalog import load_recipe, parse_corrections
 from tailwise.report.ranking import (
@@ -51,23 +51,6 @@ DEMSAR = np.array(
         [0.957, 0.978, 0.946, 0.970],
     ]
 )
-
-
-def run_of(recipe: str, loss: str, seed: int, value: float, **more: float) -> Run:
-    return Run(
-        path=Path(f"{recipe}/{loss}/seed-{seed}"),
-        recipe=recipe,
-        loss=loss,
-        seed=seed,
-        command="",
-        model="mlp",
-        num_parameters=10,
-        epochs=7,
-        seconds=1.0,
-        class_counts=(90, 10),
-        class_names=("a", "b"),
-        metrics={"balanced_accuracy": value, **more},
-    )
 
 
 def runs_of(table: Table, num_seeds: int = 1, metric: str = "balanced_accuracy") -> list[Run]:

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from run_cases import run_of
 from svg_texts import svg_texts
 from tailwise.errors import InputError
 from tailwise.report.ranking import Ranking, rank
 from tailwise.report.ranking_figure import BAR_COLOUR, PairwiseTest, ranking_figure, write_ranking_figure
-from tailwise.report.runs import Run
 
 
 def ranking_of(num_methods: int, num_blocks: int, spread: float = 1.0, tied: bool = False) -> Ranking:
@@ -26,19 +26,11 @@ def ranking_of(num_methods: int, num_blocks: int, spread: float = 1.0, tied: boo
     rng = np.random.default_rng(num_methods)
     strengths = spread * rng.permutation(num_methods)
     runs = [
-        Run(
-            path=Path(f"data-{block}/method-{number}"),
-            recipe=f"data-{block}",
-            loss=f"method-{number}{'-with-a-long-name' * (number % 5 == 0)}",
-            seed=0,
-            command="",
-            model="mlp",
-            num_parameters=10,
-            epochs=7,
-            seconds=1.0,
-            class_counts=(90, 10),
-            class_names=("a", "b"),
-            metrics={"balanced_accuracy": 0.5 if tied else float(strength + rng.normal())},
+        run_of(
+            f"data-{block}",
+            f"method-{number}{'-with-a-long-name' * (number % 5 == 0)}",
+            0,
+            0.5 if tied else float(strength + rng.normal()),
         )
         for block in range(num_blocks)
         for number, strength in enumerate(strengths)

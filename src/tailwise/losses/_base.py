@@ -412,6 +412,20 @@ def require_tensor(name: str, given: object) -> None:
         raise TypeError(f"{name} must be a tensor, got {type(given).__name__}; convert with torch.as_tensor")
 
 
+def require_mean(loss: ClassificationLoss) -> None:
+    """Refuse another reduction of a loss that is no sum over samples."""
+    if loss.reduction != "mean":
+        raise ValueError(
+            f'reduction must be "mean", for {type(loss).__name__} is one number for the whole batch, '
+            f"got {loss.reduction!r}"
+        )
+
+
+def one_hot(target: Tensor, num_classes: int, valid: Tensor) -> Tensor:
+    """(B, C) int64 of class indices (B,), 0 in the rows that are not valid."""
+    return F.one_hot(target.masked_fill(~valid, 0), num_classes) * valid.unsqueeze(1)
+
+
 def can_look(tensor: Tensor) -> bool:
     """Whether a decision may depend on what it holds: not while a graph is traced, nor, to wait for it, on a GPU."""
     return tensor.is_cpu and not torch.compiler.is_compiling()

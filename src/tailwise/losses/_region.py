@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Unpack
 
-from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions, one_hot, require_mean
 from tailwise.losses._fused import RegionFormula, RowFormula, Term
 
 
@@ -44,11 +44,7 @@ class RegionLoss(ClassificationLoss):
 
     def __init__(self, **options: Unpack[SharedOptions]) -> None:
         super().__init__(**options)
-        if self.reduction != "mean":
-            raise ValueError(
-                f'reduction must be "mean", for {type(self).__name__} is one number for the whole batch, '
-                f"got {self.reduction!r}"
-            )
+        require_mean(self)
 
     @abstractmethod
     def class_term(self, overlap: Overlap) -> Tensor:
@@ -74,11 +70,10 @@ class RegionLoss(ClassificationLoss):
         over_samples = super()._reduced(logits, target, weight)
         score = self.score(F.log_softmax(logits, dim=1))
         if not target.is_floating_point():
-            # An ignored target equals no class; masking the score as well takes its sample out of ``predicted``.
+            # Masking the score as well takes an ignored sample out of ``predicted``.
             valid = target != self.ignore_index
             score = score * valid.unsqueeze(1)
-            classes = torch.arange(logits.shape[1], device=target.device)
-            target = ((target.unsqueeze(1) == classes) & valid.unsqueeze(1)).to(score.dtype)
+            target = one_hot(target, logits.shape[1], valid).to(score.dtype)
         per_class = self.class_term(Overlap((score * target).sum(dim=0), score.sum(dim=0), target.sum(dim=0)))
         if weight is None:
             over_classes = per_class.mean()

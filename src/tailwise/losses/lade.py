@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
-from tailwise.losses._base import SHARED_OPTION_NAMES, SharedOptions
+from tailwise.losses._base import SHARED_OPTION_NAMES, SharedOptions, one_hot, require_mean
 from tailwise.losses._registry import register_loss
 from tailwise.losses.logit_adjusted import LogitAdjustedLoss
 
@@ -62,10 +61,7 @@ class LADELoss(LogitAdjustedLoss):
         **options: Unpack[SharedOptions],
     ) -> None:
         super().__init__(class_counts, **options)
-        if self.reduction != "mean":
-            raise ValueError(
-                f'reduction must be "mean", for LADELoss is one number for the whole batch, got {self.reduction!r}'
-            )
+        require_mean(self)
         self.remine_lambda = in_range("remine_lambda", remine_lambda, at_least=0)
         self.regularizer_weight = in_range("regularizer_weight", regularizer_weight, at_least=0)
 
@@ -78,8 +74,7 @@ class LADELoss(LogitAdjustedLoss):
         valid = torch.ones_like(logits[:, 0], dtype=torch.bool)
         if not target.is_floating_point():
             valid = target != self.ignore_index
-            one_hot = F.one_hot(target.masked_fill(~valid, 0), logits.shape[1])
-            target = (one_hot * valid.unsqueeze(1)).to(logits.dtype)
+            target = one_hot(target, logits.shape[1], valid).to(logits.dtype)
         if len(logits) == 0:
             return logits.sum()
         log_prior = self.log_prior.to(logits)

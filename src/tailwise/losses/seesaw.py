@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, whole_number
-from tailwise.losses._base import SharedOptions, exact_precision, summed_over_ranks
+from tailwise.losses._base import SharedOptions, exact_precision, one_hot, summed_over_ranks
 from tailwise.losses._registry import register_loss
 from tailwise.losses._weighted_negatives import WeightedNegativesLoss
 
@@ -73,8 +73,7 @@ class SeesawLoss(WeightedNegativesLoss):
         if self.seen is None or not self.training:
             return
         if not target.is_floating_point():
-            valid = target != self.ignore_index
-            target = F.one_hot(target.masked_fill(~valid, 0), num_classes) * valid.unsqueeze(1)
+            target = one_hot(target, num_classes, target != self.ignore_index)
         (found,) = summed_over_ranks(target.detach().sum(dim=0).to(self.seen))
         self.seen += found
 

@@ -460,20 +460,20 @@ static void convolve_weight_gradient(const Convolution *c, const float *x, const
 }
 #endif
 
-#define POINTER(index) ((void *)(uintptr_t)a[index])
+#define ADDRESS(index) ((void *)(uintptr_t)a[index])
 
 enum { MOST_ARGUMENTS = 11 };
 typedef enum { DONE, NO_MEMORY, WRONG_KERNEL } Outcome;
 
 /* images, height and width, numbers that lie together; x, out, which */
 static Outcome run_pool(const int64_t *a) {
-    pool_images(POINTER(4), a[0], a[1], a[2], a[3], POINTER(5), POINTER(6));
+    pool_images(ADDRESS(4), a[0], a[1], a[2], a[3], ADDRESS(5), ADDRESS(6));
     return DONE;
 }
 
 /* images, height and width, numbers that lie together; gradient, which, result */
 static Outcome run_pool_gradient(const int64_t *a) {
-    pool_images_gradient(POINTER(4), POINTER(5), a[0], a[1], a[2], a[3], POINTER(6));
+    pool_images_gradient(ADDRESS(4), ADDRESS(5), a[0], a[1], a[2], a[3], ADDRESS(6));
     return DONE;
 }
 
@@ -497,8 +497,8 @@ static Outcome run_convolve(const int64_t *a) {
     float *planes = calloc((size_t)(room(&c) + filters * (taps + 1) + block * filled(&c)), sizeof(float));
     if (!planes) return NO_MEMORY;
     float *packed = planes + room(&c), *biases = packed + filters * taps, *flat = biases + filters;
-    pack(&c, POINTER(8), POINTER(9), block, packed, biases);
-    convolve_images(&c, POINTER(7), packed, biases, block, planes, flat, POINTER(10));
+    pack(&c, ADDRESS(8), ADDRESS(9), block, packed, biases);
+    convolve_images(&c, ADDRESS(7), packed, biases, block, planes, flat, ADDRESS(10));
     free(planes);
     return DONE;
 }
@@ -511,7 +511,7 @@ static Outcome run_convolve_gradient(const int64_t *a) {
     float *sums = calloc((size_t)(filters * taps * LANES + room(&c) + filters * filled(&c)), sizeof(float));
     if (!sums) return NO_MEMORY;
     float *planes = sums + filters * taps * LANES, *flat = planes + room(&c);
-    convolve_weight_gradient(&c, POINTER(7), POINTER(8), planes, flat, (Lanes *)sums, POINTER(9));
+    convolve_weight_gradient(&c, ADDRESS(7), ADDRESS(8), planes, flat, (Lanes *)sums, ADDRESS(9));
     free(sums);
     return DONE;
 }
@@ -571,7 +571,6 @@ LAYER(convolve, 11)
 LAYER(convolve_gradient, 10)
 #endif
 
-#undef POINTER
 #define POINTER(index) ((void *)(uintptr_t)PyLong_AsUnsignedLongLong(args[index]))
 #define WHOLE(index) PyLong_AsLongLong(args[index])
 
