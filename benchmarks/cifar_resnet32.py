@@ -28,7 +28,7 @@ from tailwise.data.augment.steps import augment
 from tailwise.data.loader import Batches
 from tailwise.losses import build_loss
 from tailwise.models.classifier import build_classifier
-from tailwise.recipes.config import SGDConfig
+from tailwise.recipes.optimizer_config import SGDConfig
 from tailwise.training.memory import keep_freed_memory
 from tailwise.training.optimization import build_optimizer
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from tailwise.recipes.config import LearningRateConfig, Optimizer
+from tailwise.recipes.optimizer_config import LearningRateConfig, Optimizer
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 
 

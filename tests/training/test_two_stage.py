@@ -24,7 +24,8 @@ from tailwise.metrics import classification_report
 from tailwise.models.classifier import Classifier, build_classifier
 from tailwise.models.mlp import MLP
 from tailwise.recipes.catalog import load_recipe
-from tailwise.recipes.config import MiSLAS, Recipe
+from tailwise.recipes.config import Recipe
+from tailwise.recipes.stage2_config import MiSLAS
 from tailwise.training.checkpoint import saved_stage
 from tailwise.training.engine import RunOptions, TrainingError, train
 from tailwise.training.sweep import Job, epochs_left

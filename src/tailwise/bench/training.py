@@ -20,7 +20,7 @@ from tailwise.data.augment.steps import AutoAugment, Crop, Cutout, Flip, StepMod
 from tailwise.data.loader import Batches
 from tailwise.losses import build_loss
 from tailwise.models.classifier import Classifier, build_classifier
-from tailwise.recipes.config import SGDConfig
+from tailwise.recipes.optimizer_config import SGDConfig
 from tailwise.training.optimization import build_optimizer
 
 WEAK: tuple[StepModel, ...] = (Crop(), Flip())

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_type_hints
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    TypeAdapter,
-    ValidationError,
     model_validator,
 )
-from torch import Tensor, nn
 
 from tailwise.counts import ClassCounts
 from tailwise.data.config import DataConfig
-from tailwise.losses import ClassificationLoss, LossOptions, MultiExpertLoss, find_loss
+from tailwise.losses import ClassificationLoss, MultiExpertLoss
 from tailwise.models.classifier import BACKBONES, known_backbone
+from tailwise.recipes.loss_config import LossConfig
 from tailwise.recipes.mixing_config import ContextRichOversampling, Mixing, NoMixing
-from tailwise.recipes.sampling_config import BalancedBatches, InstanceSampling, RebalancedSampling, Sampling
+from tailwise.recipes.optimizer_config import AdamConfig, LearningRateConfig, Optimizer, refuse_late
+from tailwise.recipes.sampling_config import BalancedBatches, InstanceSampling, Sampling
 from tailwise.recipes.section import Epoch, Fraction, NonNegative, Positive, Section, Seed, Size
+from tailwise.recipes.stage2_config import ClassMeans, OneStage, Routing, SecondTraining, Stage2, TauNorm
 from tailwise.schedules import DeferredReweighting, PhasedProgressiveWeights, ProgressForm
-from tailwise.two_stage import LearnableWeightScaling, Metric, reset_head_
-from tailwise.weights import effective_number_weights
 
 
 def _check_name(name: str) -> str:
@@ -38,8 +32,6 @@ def _check_name(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
-PER_CLASS = ("weight",)
-SET_BY_THE_TRAINER = ("class_counts", "ignore_index", "reduction")
 
 
 def _check_backbone(name: str) -> str:
@@ -74,42 +66,6 @@ class ExpertsConfig(Section):
         return MultiExpertLoss(
             loss, self.number, class_counts, self.diversity, self.temperature, self.reweight_factor, self.start
         )
-
-
-class LossConfig(BaseModel):
-    """A registered loss and its own arguments."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_arguments(cls, given: Any) -> Any:
-        """Hold the arguments to the types of the loss's own signature, so that a recipe's typo is found at once."""
-        if not isinstance(given, dict) or not isinstance(given.get("name"), str):
-            return given
-        entry = find_loss(given["name"])
-        hints = get_type_hints(entry.cls.__init__) | get_type_hints(LossOptions)
-        allowed = [key for key in entry.arguments if key not in SET_BY_THE_TRAINER]
-        checked: dict[str, Any] = {"name": entry.name}
-        for key, value in given.items():
-            if key == "name":
-                continue
-            if key not in allowed:
-                raise ValueError(f"{entry.name} has no setting {key!r}; it has {', '.join(allowed)}")
-            adapter: TypeAdapter[Any] = TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True))
-            try:
-                checked[key] = adapter.validate_python(value)
-            except ValidationError as error:
-                wanted = "give one number per class" if key in PER_CLASS else error.errors()[0]["msg"]
-                raise ValueError(f"{key}: {wanted}, got {value!r}") from None
-        return checked
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The loss's own keyword arguments."""
-        return dict(self.model_extra or {})
 
 
 class EqualWeights(Section):
@@ -148,243 +104,6 @@ class PhasedWeights(Section):
 
 
 ClassWeights: TypeAlias = Annotated[EqualWeights | DeferredWeights | PhasedWeights, Field(discriminator="name")]
-
-
-class AdamConfig(Section):
-    """Adam, or AdamW, whose weight decay is decoupled."""
-
-    name: Literal["adam", "adamw"] = "adam"
-    lr: Positive = 1e-3
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
-    weight_decay: NonNegative = 0.0
-
-
-class SGDConfig(Section):
-    """Stochastic gradient descent."""
-
-    name: Literal["sgd"] = "sgd"
-    lr: Positive = 0.1
-    momentum: Fraction = 0.9
-    nesterov: bool = False
-    weight_decay: NonNegative = 0.0
-
-    @model_validator(mode="after")
-    def _check_momentum(self) -> SGDConfig:
-        if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov needs a momentum above 0")
-        return self
-
-
-Optimizer: TypeAlias = Annotated[AdamConfig | SGDConfig, Field(discriminator="name")]
-
-
-class LearningRateConfig(Section):
-    """How the learning rate moves over the epochs."""
-
-    name: Literal["constant", "cosine", "step", "staircase"] = "constant"
-    warmup_epochs: Epoch = 0
-    milestones: list[Epoch] = Field(default_factory=list, description="epochs at which a step schedule multiplies")
-    gamma: Positive = Field(0.1, description="what a step schedule multiplies by")
-    start: Epoch | None = Field(None, description="epochs that a staircase leaves at the full rate")
-
-    @model_validator(mode="after")
-    def _check_own_fields(self) -> LearningRateConfig:
-        if self.milestones and self.name != "step":
-            raise ValueError(f"milestones belong to the step schedule, not to {self.name!r}")
-        if self.name == "step" and not self.milestones:
-            raise ValueError("a step schedule needs milestones, e.g. [160, 180]")
-        if (self.start is None) == (self.name == "staircase"):
-            raise ValueError("start, e.g. 80, belongs to the staircase schedule, which needs it")
-        return self
-
-    @property
-    def begins(self) -> dict[str, int]:
-        """The epochs that something begins at, by the field that says so."""
-        return {
-            "learning_rate.warmup_epochs": self.warmup_epochs,
-            "learning_rate.milestones": max(self.milestones, default=0),
-            "learning_rate.start": self.start or 0,
-        }
-
-
-class OneStage(Section):
-    """No second stage."""
-
-    name: Literal["none"] = "none"
-
-
-class SecondTraining(Section):
-    """A second stage that trains, on frozen features of augmented but unmixed samples."""
-
-    uses_lengths: ClassVar[bool] = False
-    """Whether it works on the lengths of the class weights, which a cosine head does not have."""
-
-    epochs: Size = Field(10, description="of this stage; its schedules count from 0 again")
-    optimizer: Optimizer | None = Field(None, description="by default that of the first stage, begun afresh")
-    learning_rate: LearningRateConfig = LearningRateConfig(name="cosine")
-    sampling: Sampling = InstanceSampling()
-
-    @model_validator(mode="after")
-    def _check_schedules(self) -> SecondTraining:
-        begins = {**self.learning_rate.begins, "sampling.start": getattr(self.sampling, "start", 0)}
-        if isinstance(loss := getattr(self, "loss", None), LossConfig):
-            begins["loss.start"] = loss.arguments.get("start", 0)
-        _refuse_late(begins, self.epochs)
-        return self
-
-
-class Routing(SecondTraining):
-    """Gates that ask further experts for the samples that need them alone."""
-
-    name: Literal["routing"] = "routing"
-
-    epochs: Size = 5
-    positive_weight: Positive = Field(20.0, description="of the samples that a further expert gets right")
-
-
-class HeadTraining(SecondTraining):
-    """One that trains the head alone."""
-
-    shift_batch_norm: ClassVar[bool] = False
-
-    @abstractmethod
-    def criterion(self) -> LossConfig:
-        """The loss of this stage."""
-
-    def class_weights(self, class_counts: ClassCounts) -> Callable[[int], Tensor] | None:
-        """The weights of each epoch, where the loss has some."""
-        return None
-
-    def begun(self, head: nn.Module) -> nn.Module:
-        """The head to train, made of that of the first stage: by default the same, trained on."""
-        return head
-
-    def parameter_groups(self, head: nn.Module, lr: float) -> list[dict[str, Any]]:
-        """What the optimiser trains, each part with its learning rate."""
-        return [{"params": [parameter for parameter in head.parameters() if parameter.requires_grad], "lr": lr}]
-
-
-class BalancedHeadTraining(HeadTraining):
-    """One whose samples are balanced unless said otherwise, and whose loss is open."""
-
-    sampling: Sampling = RebalancedSampling(name="class-balanced")
-    loss: LossConfig = LossConfig(name="cross_entropy")
-
-    def criterion(self) -> LossConfig:
-        """As the recipe says."""
-        return self.loss
-
-
-class ClassifierRetraining(BalancedHeadTraining):
-    """A new head (cRT)."""
-
-    name: Literal["crt"] = "crt"
-
-    def begun(self, head: nn.Module) -> nn.Module:
-        """With new random weights."""
-        reset_head_(head)
-        return head
-
-
-class WeightScaling(BalancedHeadTraining):
-    """A factor for each class (LWS)."""
-
-    name: Literal["lws"] = "lws"
-    uses_lengths = True
-
-    def begun(self, head: nn.Module) -> nn.Module:
-        """The trained head as it is, scaled."""
-        return LearnableWeightScaling(head)
-
-
-class MiSLAS(BalancedHeadTraining):
-    """The head and a factor for each class, with label-aware smoothing and shifted batch normalisation."""
-
-    name: Literal["mislas"] = "mislas"
-    shift_batch_norm = True
-    uses_lengths = True
-
-    loss: LossConfig = LossConfig(name="label_aware_smoothing")
-    head_lr_factor: Positive = Field(0.2, description="the head's learning rate as a share of that of the factors")
-
-    def begun(self, head: nn.Module) -> nn.Module:
-        """The trained head, trained on and scaled."""
-        return LearnableWeightScaling(head, train_head=True)
-
-    def parameter_groups(self, head: nn.Module, lr: float) -> list[dict[str, Any]]:
-        """The factors, and the head more slowly."""
-        assert isinstance(head, LearnableWeightScaling)
-        of_head = {"params": list(head.head.parameters()), "lr": lr * self.head_lr_factor}
-        return [{"params": [head.scale], "lr": lr}, of_head]
-
-
-class WeightBalancing(HeadTraining):
-    """The head with class-balanced cross entropy, weight decay (the optimiser's) and MaxNorm."""
-
-    name: Literal["weight-balancing"] = "weight-balancing"
-    uses_lengths = True
-
-    beta: Fraction = Field(0.9999, description="of the effective-number weights")
-    threshold: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.1, description="radius of MaxNorm, from the shortest (0) to the longest (1) class weights of the first stage"
-    )
-
-    def criterion(self) -> LossConfig:
-        """Cross entropy, to be weighted."""
-        return LossConfig(name="cross_entropy")
-
-    def class_weights(self, class_counts: ClassCounts) -> Callable[[int], Tensor]:
-        """The same in every epoch."""
-        weights = effective_number_weights(class_counts, self.beta)
-        return lambda epoch: weights
-
-
-class OverSmoothing(HeadTraining):
-    """The head with labels smoothed until the true class is hardly ahead (LOS)."""
-
-    name: Literal["over-smoothing"] = "over-smoothing"
-
-    epochs: Size = 20
-    label_smoothing: Fraction = 0.98
-
-    def criterion(self) -> LossConfig:
-        """Smoothed cross entropy."""
-        return LossConfig.model_validate({"name": "cross_entropy", "label_smoothing": self.label_smoothing})
-
-
-class TauNorm(Section):
-    """Class weights of more equal length, without training (tau-normalisation)."""
-
-    name: Literal["tau-norm"] = "tau-norm"
-    uses_lengths: ClassVar[bool] = True
-
-    tau: NonNegative | Literal["search"] = Field(1.0, description="or search: the best on the validation split")
-
-
-class ClassMeans(Section):
-    """The mean feature of each class for a head, without training (NCM)."""
-
-    name: Literal["ncm"] = "ncm"
-    metric: Metric = "cosine"
-
-    @property
-    def uses_lengths(self) -> bool:
-        """Euclidean distances depend on them."""
-        return self.metric == "euclidean"
-
-
-Stage2: TypeAlias = Annotated[
-    OneStage
-    | ClassifierRetraining
-    | WeightScaling
-    | TauNorm
-    | ClassMeans
-    | MiSLAS
-    | WeightBalancing
-    | OverSmoothing
-    | Routing,
-    Field(discriminator="name"),
-]
 
 
 class TrainingConfig(Section):
@@ -428,7 +147,7 @@ class Recipe(Section):
             begins[f"{name}.start"] = getattr(getattr(self, name), "start", 0)
         if self.experts is not None:
             begins["experts.start"] = self.experts.start or 0
-        _refuse_late(begins, self.training.epochs)
+        refuse_late(begins, self.training.epochs)
         if isinstance(self.mixing, ContextRichOversampling):
             self.mixing.check_epochs(self.training.epochs)
         for sampling in (self.sampling, getattr(self.stage2, "sampling", None)):
@@ -460,12 +179,3 @@ class Recipe(Section):
                 "--set data.validation_fraction=0.1 or give a number"
             )
         return self
-
-
-def _refuse_late(begins: dict[str, int], epochs: int) -> None:
-    for name, epoch in begins.items():
-        if epoch >= epochs:
-            raise ValueError(
-                f"{name} is {epoch}, past the training of {epochs} epochs (they count from 0); "
-                "lower it or train for longer"
-            )

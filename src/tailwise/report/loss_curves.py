@@ -27,7 +27,7 @@ from tailwise.losses import (
 )
 from tailwise.losses._one_vs_rest import OneVsRestLoss
 from tailwise.recipes.catalog import parse_override, validate
-from tailwise.recipes.config import LossConfig
+from tailwise.recipes.loss_config import LossConfig
 
 Curve = NDArray[np.float64]
 GRID = np.linspace(0.005, 0.995, 199)

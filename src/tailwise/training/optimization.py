@@ -7,7 +7,7 @@ import math
 import torch
 from torch.optim.optimizer import ParamsT
 
-from tailwise.recipes.config import LearningRateConfig, Optimizer
+from tailwise.recipes.optimizer_config import LearningRateConfig, Optimizer
 
 
 def build_optimizer(config: Optimizer, parameters: ParamsT, device: str) -> torch.optim.Optimizer:

@@ -25,17 +25,10 @@ from tailwise.losses import ClassificationLoss, MultiExpertLoss, build_loss, fin
 from tailwise.metrics import classification_report
 from tailwise.models.classifier import build_classifier
 from tailwise.models.ride import MultiExpertResNet, routed_logits
-from tailwise.recipes.config import (
-    ClassMeans,
-    HeadTraining,
-    LearningRateConfig,
-    LossConfig,
-    ModelConfig,
-    Recipe,
-    Routing,
-    SecondTraining,
-    WeightBalancing,
-)
+from tailwise.recipes.config import ModelConfig, Recipe
+from tailwise.recipes.loss_config import LossConfig
+from tailwise.recipes.optimizer_config import LearningRateConfig
+from tailwise.recipes.stage2_config import ClassMeans, HeadTraining, Routing, SecondTraining, WeightBalancing
 from tailwise.routing import ExpertRouter
 from tailwise.sampling import Draw, epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint, saved_stage

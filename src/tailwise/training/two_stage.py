@@ -15,7 +15,7 @@ from tailwise.data.loader import Batches
 from tailwise.heads import CosineHead
 from tailwise.models.classifier import Classifier
 from tailwise.posthoc import TauNormalization, search_tau
-from tailwise.recipes.config import ClassMeans, Stage2, TauNorm
+from tailwise.recipes.stage2_config import ClassMeans, Stage2, TauNorm
 from tailwise.routing import ExpertRouter
 from tailwise.sampling import Draw, Partners
 from tailwise.two_stage import LearnableWeightScaling, max_norm_, max_norm_radius, nearest_class_mean, tau_normalized
