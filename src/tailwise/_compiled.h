@@ -8,8 +8,11 @@
 /* One version for AVX-512, one for AVX2 and one for any processor, chosen when the library is loaded. */
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__x86_64__) && defined(__gnu_linux__)
 #define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+/* Without AVX-512, which some processors take tens of microseconds to begin with. */
+#define FOR_SHORT_WORK __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define FOR_EACH_PROCESSOR
+#define FOR_SHORT_WORK
 #endif
 
 #if defined(_MSC_VER)

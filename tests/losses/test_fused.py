@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,19 @@ import torch
 from torch import Tensor
 
 from loss_cases import CASES, LossCase, counts_for
-from tailwise.losses import LOSSES, ClassificationLoss, DiceLoss, FocalLoss, GALALoss, LogitAdjustedLoss
+from tailwise.losses import (
+    LOSSES,
+    ClassificationLoss,
+    DiceLoss,
+    EqualizationLoss,
+    EqualizedFocalLoss,
+    FocalLoss,
+    GALALoss,
+    InfluenceBalancedLoss,
+    LogitAdjustedLoss,
+    MultiLabelAsymmetricLoss,
+    SeesawLoss,
+)
 from tailwise.losses import _fused as fused
 
 pytestmark = pytest.mark.skipif(fused._rows is None, reason="built without a C compiler")
@@ -24,15 +37,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sum": {"reduction": "sum"},
     "none": {"reduction": "none", "weight": "descending"},
 }
-BY_OPERATIONS = {"asl_multi_label", "equalization", "equalized_focal", "influence_balanced", "lade", "seesaw"}
-"""Losses that the compiled loop does not compute."""
 
 
 def combinations() -> list[Any]:
     return [
         pytest.param(case, options, id=f"{case.label}-{name}")
         for case in CASES
-        if case.name not in BY_OPERATIONS and "learnable" not in case.arguments
+        if "learnable" not in case.arguments
         for name, options in OPTIONS.items()
         if (case.smoothable or "label_smoothing" not in options)
         and (case.naive is not None or "reduction" not in options)
@@ -68,7 +79,7 @@ def assert_near(found: Tensor, exact: Tensor, tolerance: float = 1e-6) -> None:
 def assert_same(loss: ClassificationLoss, logits: Tensor, target: Tensor) -> None:
     """By the compiled loop as by tensor operations in float64; ``copy`` keeps the state of a loss that gathers."""
     exact = copy.deepcopy(loss)
-    assert fused.can_fuse(logits, target)
+    assert fused.takes_logits(logits)
     for found, wanted in zip(
         value_and_gradient(loss, logits, target), value_and_gradient(exact, logits.double(), target), strict=True
     ):
@@ -80,16 +91,19 @@ def test_value_and_gradient_are_those_of_the_tensor_operations(case: LossCase, o
     assert_same(build(case, 5, options), *batch(37, 5))
 
 
-ONE_OF_EACH = [
-    LossCase(name, arguments={"epochs": 10} if name == "cyclical_focal" else {})
-    for name in sorted(set(LOSSES) - BY_OPERATIONS)
-]
+ONE_OF_EACH = [LossCase(name, arguments={"epochs": 10} if name == "cyclical_focal" else {}) for name in sorted(LOSSES)]
 one_of_each = pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name)
 
 
-@pytest.mark.parametrize("case", ONE_OF_EACH + [LossCase(name) for name in sorted(BY_OPERATIONS)], ids=lambda c: c.name)
-def test_compiled_loop_has_a_formula_of_every_loss_but_those_named(case: LossCase) -> None:
-    assert (build(case, 5, {}).row_formula() is None) == (case.name in BY_OPERATIONS)
+@one_of_each
+def test_no_loss_is_left_to_the_tensor_operations(case: LossCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("computed by tensor operations")
+
+    loss = build(case, 5, {})
+    for method in ("by_operations", "_reduced_terms"):
+        monkeypatch.setattr(type(loss), method, refuse, raising=False)
+    value_and_gradient(loss, *batch(16, 5))
 
 
 @pytest.mark.parametrize("classes", [2, 17, 1500])
@@ -196,20 +210,6 @@ def test_state_of_gala_is_that_of_the_tensor_operations() -> None:
         assert_near(loss.positive_gradient, exact.positive_gradient)
 
 
-def test_gradient_of_galas_gradient_uses_the_state_that_the_batch_met() -> None:
-    logits, target = batch(16, 5)
-    seconds = []
-    for dtype in (torch.float32, torch.float64):
-        loss = GALALoss(num_classes=5)
-        loss(logits.to(dtype).flip(0), target)
-        again = logits.to(dtype).requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(again, target), again, create_graph=True)
-        seconds.append(torch.autograd.grad(gradient.square().sum(), again)[0])
-        state = loss.positive_gradient.clone()
-    assert_near(seconds[0], seconds[1])
-    assert_near(state, loss.positive_gradient)
-
-
 def test_subclass_with_a_formula_of_its_own_is_computed_by_it() -> None:
     class Doubled(FocalLoss):
         def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
@@ -273,3 +273,110 @@ def test_without_the_module_the_tensor_operations_do_it(monkeypatch: pytest.Monk
     expected = value_and_gradient(FocalLoss(), logits, target)
     monkeypatch.setattr(fused, "_rows", None)
     torch.testing.assert_close(value_and_gradient(FocalLoss(), logits, target), expected)
+
+
+ONE_VS_REST = [lambda **o: MultiLabelAsymmetricLoss(**o), lambda **o: EqualizedFocalLoss(5, **o)]
+
+
+@pytest.mark.parametrize("options", [{}, {"reduction": "none"}, {"reduction": "sum", "weight": [1, 2, 3, 4, 5]}])
+@pytest.mark.parametrize("make", ONE_VS_REST, ids=["asymmetric", "equalized"])
+def test_any_number_of_labels(make: Callable[..., ClassificationLoss], options: dict[str, Any]) -> None:
+    logits, _ = batch(37, 5)
+    source = torch.Generator().manual_seed(1)
+    labels = torch.randint(2, (37, 5), generator=source)
+    ignoring = labels.masked_fill(torch.rand(37, 5, generator=source) < 0.2, -100)
+    ignoring[3] = -100
+    for target in (labels, labels.bool(), labels.double(), ignoring, torch.rand(37, 5, generator=source)):
+        loss = make(**options)
+        assert_same(loss, logits, target)
+        assert_same(loss, logits.flip(0), target)  # with the state that the first batch has left
+        assert_same(loss.eval(), logits, target)
+
+
+def test_wrong_entry_of_several_labels_is_named() -> None:
+    logits, _ = batch(3, 2)
+    target = torch.tensor([[0.0, 1.0], [-100, -100], [0.5, 1.5]])
+    for wrong, text in ((1.5, "1.5"), (float("nan"), "nan")):
+        target[2, 1] = wrong
+        with pytest.raises(ValueError, match=f"0, 1 or a probability between, got {text}"):
+            MultiLabelAsymmetricLoss()(logits, target)
+    with pytest.raises(IndexError, match="Target 2 is out of bounds"):
+        MultiLabelAsymmetricLoss()(logits, torch.tensor([0, 2, 1]))
+
+
+def test_states_are_those_of_the_tensor_operations() -> None:
+    for make in (lambda: EqualizedFocalLoss(5), lambda: SeesawLoss(5), lambda: GALALoss(5)):
+        loss, exact = make(), make()
+        for seed in range(3):
+            logits, target = batch(16, 5, seed=seed)
+            target[:2] = -100
+            assert_near(loss(logits, target), exact(logits.double(), target))
+        for name in loss.gathered:
+            if (state := getattr(loss, name)) is not None:
+                assert state.abs().sum() > 0
+                assert_near(state, getattr(exact, name))
+
+
+@pytest.mark.parametrize("make", [lambda: GALALoss(5), lambda: SeesawLoss(5), lambda: EqualizedFocalLoss(5)])
+def test_gradient_of_a_gradient_uses_the_state_that_the_batch_met(make: Callable[[], ClassificationLoss]) -> None:
+    logits, target = batch(16, 5)
+    seconds = []
+    for dtype in (torch.float32, torch.float64):
+        loss = make()
+        loss(logits.to(dtype).flip(0), target)
+        again = logits.to(dtype).requires_grad_()
+        value = loss(again, target)
+        loss(logits.to(dtype).flip(1), target.flip(0))  # moves the state on
+        (gradient,) = torch.autograd.grad(value, again, create_graph=True)
+        seconds.append(torch.autograd.grad(gradient.square().sum(), again)[0])
+    assert_near(seconds[0], seconds[1], tolerance=1e-5)
+
+
+def test_gradient_of_a_gradient_leaves_the_same_classes_out() -> None:
+    logits, target = batch(64, 5)
+    logits.requires_grad_()
+    loss = EqualizationLoss(counts_for(5), gamma=0.5)
+    (gradient,) = torch.autograd.grad(loss(logits, target), logits, create_graph=True)
+    (second,) = torch.autograd.grad(gradient.square().sum(), logits)
+    out = gradient == 0
+    assert out.any()
+    assert torch.equal(second == 0, out)
+    exact = logits.detach().double().requires_grad_()
+    naive = torch.nn.functional.cross_entropy(exact.masked_fill(out, -torch.inf), target)
+    (expected,) = torch.autograd.grad(naive, exact, create_graph=True)
+    assert_near(gradient.detach(), expected.detach())
+    assert_near(second, torch.autograd.grad(expected.square().sum(), exact)[0], tolerance=1e-5)
+
+
+def test_draws_follow_torchs_generator() -> None:
+    logits, target = batch(64, 5)
+    loss = EqualizationLoss(counts_for(5), gamma=0.5)
+    found = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        found.append(loss(logits, target))
+    assert found[0] == found[1] != found[2]
+
+
+def test_draws_of_neighbours_are_independent() -> None:
+    """Chi-square of pairs of draws along rows, columns and batches: each of 4 outcomes as likely as it must be."""
+    drawn = torch.stack([fused.left_out(seed, 2**24 * 3 // 10, 400, 50) for seed in range(20)])
+    pairs = ((drawn[:, :, 1:], drawn[:, :, :-1]), (drawn[:, 1:], drawn[:, :-1]), (drawn[1:], drawn[:-1]))
+    for first, second in pairs:
+        outcome = (2 * first.int() + second.int()).flatten()
+        expected = torch.tensor([0.49, 0.21, 0.21, 0.09]) * len(outcome)
+        chi_square = ((outcome.bincount(minlength=4) - expected) ** 2 / expected).sum()
+        assert chi_square < 25  # of 3 degrees of freedom: once in 60 000
+
+
+def test_influence_takes_the_lengths_of_the_features() -> None:
+    logits, target = batch(16, 5)
+    features = torch.randn(16, 7, generator=torch.Generator().manual_seed(2))
+    results = []
+    for dtype in (torch.float32, torch.float64):
+        z = logits.to(dtype).requires_grad_()
+        value = InfluenceBalancedLoss()(z, target, features.to(dtype))
+        (gradient,) = torch.autograd.grad(value, z, create_graph=True)
+        results.append((value.detach(), gradient.detach(), torch.autograd.grad(gradient.square().sum(), z)[0]))
+    for found, wanted, tolerance in zip(*results, (1e-6, 1e-6, 1e-3), strict=True):
+        assert_near(found, wanted, tolerance)

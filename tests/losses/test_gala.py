@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import socket
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor
 
 from conftest import golden
-from gala_process import train_gala
 from loss_cases import problem
 from tailwise.losses import BaGMarLoss, GALALoss, LogitAdjustedLoss
 
@@ -156,14 +154,3 @@ def test_alias_is_the_same_loss() -> None:
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GALALoss(**arguments)
-
-
-def test_two_processes_gather_what_one_gathers_from_the_global_batch(tmp_path: Any) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(train_gala, (port, str(tmp_path / "state")), nprocs=2)
-    single = GALALoss(num_classes=5)
-    train_steps(single, 4)
-    together = torch.load(tmp_path / "state", weights_only=True)
-    torch.testing.assert_close(together["positive_gradient"], single.positive_gradient)

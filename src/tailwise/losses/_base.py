@@ -13,7 +13,7 @@ from typing_extensions import Self, Unpack
 
 from tailwise.counts import ClassCounts, CountsLike
 from tailwise.hyperparameters import in_range, one_of, whole_number
-from tailwise.losses._fused import Prepared, RegionFormula, RowFormula, can_fuse, fused_loss
+from tailwise.losses._fused import PLAIN, Met, Prepared, RegionFormula, RowFormula, can_fuse, fused_loss
 
 Reduction = Literal["mean", "sum", "none"]
 Variant = Literal["published", "released"]
@@ -45,7 +45,11 @@ class LossOptions(SharedOptions, total=False):
 SHARED_OPTION_NAMES = ("weight", "ignore_index", "reduction")
 OPTION_DEFAULTS = {"weight": None, "ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean"}
 MAX_SHOWN_CLASSES = 10
-FORMULAS = {"target_term", "other_term", "adjusted", "smoothing", "observe", "margins", "score", "class_term"}
+FORMULAS = {
+    *("target_term", "other_term", "adjusted", "smoothing", "observe", "margins", "score", "class_term"),
+    *("log_weights", "regularizer"),
+}
+"""Methods that say what a loss computes by tensor operations."""
 
 
 class ClassificationLoss(nn.Module):
@@ -199,10 +203,10 @@ class ClassificationLoss(nn.Module):
             ValueError: the shapes or types do not fit together.
             IndexError: a class index is not in 0 .. C-1 and not ``ignore_index``.
         """
-        if isinstance(logits, Tensor) and isinstance(target, Tensor) and logits.shape[1:] in ((), (1,)):
-            logits, target = two_classes(logits, target, self.ignore_index)
-        fusable = can_fuse(logits, target)
+        fusable = can_fuse(logits, target) and logits.shape[1] != 1
         if not fusable:
+            if isinstance(logits, Tensor) and isinstance(target, Tensor) and logits.shape[1:] in ((), (1,)):
+                logits, target = two_classes(logits, target, self.ignore_index)
             _check_logits(logits)
             check_target(target, logits.shape)
             if logits.dtype in (torch.float16, torch.bfloat16):
@@ -235,8 +239,12 @@ class ClassificationLoss(nn.Module):
         target = target.to(logits.dtype) if target.is_floating_point() else target
         return self._reduced(logits, target, None if self.weight is None else self.weight.to(logits))
 
-    def recomputed(self, logits: Tensor, target: Tensor, offset: Tensor | None, margin: Tensor | None) -> Tensor:
-        """The loss of a batch that the compiled loop has seen, with its constants, for the gradient of its gradient."""
+    def meet(self, target: Tensor, num_classes: int) -> Met:
+        """What the compiled loop is given with a batch, for losses that depend on more than logits and targets."""
+        return PLAIN
+
+    def recomputed(self, logits: Tensor, target: Tensor, met: Met) -> Tensor:
+        """The loss of a batch that the compiled loop has seen, and what it met, for the gradient of its gradient."""
         return self.by_operations(logits, target)
 
     def gather(self, received: Tensor) -> None:

@@ -8,10 +8,13 @@ targets, the tensor operations compute the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tailwise.compiled import nothing_traces, share_torchs_threads
@@ -27,8 +30,11 @@ if TYPE_CHECKING:
 SHARED = share_torchs_threads(_rows)
 PARALLEL_SIZE = 2**15
 """Logits from which on several threads share the rows; below, waking them takes longer than the work."""
-TINY = torch.finfo(torch.float32).tiny
+LANES = 16
+"""By how many numbers at most the compiled loops read on to fill up a vector."""
 Arguments = tuple[float, ...]
+Compute = Callable[[Tensor, Tensor, "Tensor | None"], tuple[Tensor, "Met"]]
+"""From contiguous logits, the target and the memory for a gradient to the reduced loss, and what the batch met."""
 keeps_graph = torch._C._autograd._get_current_graph_task_keep_graph
 
 
@@ -41,6 +47,7 @@ class Term(IntEnum):
     PENALTY = 3
     CYCLICAL = 4
     POLY = 5
+    INFLUENCE = 6
 
 
 class Other(IntEnum):
@@ -72,6 +79,50 @@ class State(NamedTuple):
 NO_STATE: Arguments = (0, 0, 0, 0.0, 0.0, 0.0, 0, 0, 0)
 
 
+class Negatives(NamedTuple):
+    """How the other classes of a sample count: left out at random, or as in the seesaw loss; see ``_rows.c``."""
+
+    rare: Tensor | None = None
+    """(C,) bool: the classes of which a draw is made."""
+    limit: int = 0
+    mitigation: float = 0.0
+    compensation: float = 0.0
+    log_eps: float = 0.0
+    seen: Tensor | None = None
+    """(C,) float64 counts, from which the logarithms follow."""
+
+
+class Partition(NamedTuple):
+    """LADE's term of the columns of a batch: see ``Columns`` in ``_rows.c``."""
+
+    prior: Tensor
+    shift: Tensor
+    remine_lambda: float
+    factor: float
+
+
+class Met(NamedTuple):
+    """What a batch brought beside logits and targets, and the constants of the state that it met.
+
+    lengths: (B,) float32 of the features.
+    seed: of the classes that are left out.
+    log_counts: (C,) float32 of the samples seen; where a loss counts, memory for them.
+    counts: whether the batch is to be counted.
+    margins: (2, C) float32, offset and margin.
+    exponents: (C,) float32 of the classes' focusing factors.
+    """
+
+    lengths: Tensor | None = None
+    seed: int = 0
+    log_counts: Tensor | None = None
+    counts: bool = False
+    margins: Tensor | None = None
+    exponents: Tensor | None = None
+
+
+PLAIN = Met()
+
+
 class RowFormula(NamedTuple):
     """What ``_rows`` computes of a sample; the tensors are (C,), of any floating type."""
 
@@ -91,7 +142,9 @@ class RowFormula(NamedTuple):
     eta: float = 0.0
     eps: float = 0.0
     smoothing: Tensor | None = None
+    negatives: Negatives | None = None
     state: State | None = None
+    partition: Partition | None = None
 
 
 class RegionFormula(NamedTuple):
@@ -112,9 +165,10 @@ class Prepared:
         self, loss: ClassificationLoss, classes: int, formula: RowFormula, region: RegionFormula | None = None
     ) -> None:
         self.classes = classes
+        prior, shift = (None, None) if formula.partition is None else formula.partition[:2]
         constants = (
             *(loss.weight, formula.scales, formula.offset, formula.margin, formula.strength),
-            formula.smoothing,
+            *(formula.smoothing, prior, shift),
         )
         self.sources = [(tensor, tensor._version) for tensor in constants if tensor is not None]
         copies = {id(tensor): tensor.to(torch.float32).contiguous() for tensor, _ in self.sources}
@@ -129,8 +183,15 @@ class Prepared:
             *(address(formula.offset), address(formula.margin)),
             *(formula.term, formula.a, formula.b, formula.c, formula.d, address(formula.strength), formula.factor),
         )
-        self.others: Arguments = (formula.other, formula.gamma, formula.eta, formula.eps, address(formula.smoothing))
-        self.margins = formula.offset, formula.margin
+        rare, *numbers, seen = formula.negatives or Negatives()
+        self.rare = None if rare is None else F.pad(rare.to(torch.int32), (0, LANES))
+        self.others: Arguments = (
+            *(formula.other, formula.gamma, formula.eta, formula.eps, address(formula.smoothing)),
+            *(address_of(self.rare), *numbers, address_of(seen)),
+        )
+        self.partition: Arguments | None = None
+        if formula.partition is not None:
+            self.partition = (address(prior), address(shift), *formula.partition[2:])
         self.state = formula.state
         self.region: Arguments | None = None
         if region is not None:
@@ -149,15 +210,22 @@ def can_fuse(logits: Tensor, target: Tensor) -> bool:
     """Whether the compiled module takes this batch: (B, C) float32 and (B,) int64 on the CPU, nothing that traces."""
     return (
         _rows is not None
-        and type(logits) in (Tensor, torch.nn.Parameter)
         and type(target) is Tensor
-        and logits.dtype is torch.float32
         and target.dtype is torch.int64
-        and logits.is_cpu
         and target.is_cpu
-        and logits.dim() == 2
         and target.dim() == 1
+        and takes_logits(logits)
         and len(logits) == len(target)
+    )
+
+
+def takes_logits(logits: Tensor) -> bool:
+    """Whether logits are (B, C) float32 on the CPU, and nothing traces."""
+    return (
+        type(logits) in (Tensor, torch.nn.Parameter)
+        and logits.dtype is torch.float32
+        and logits.is_cpu
+        and logits.dim() == 2
         and nothing_traces()
     )
 
@@ -168,23 +236,27 @@ def fused_loss(loss: ClassificationLoss, logits: Tensor, target: Tensor, prepare
     Raises:
         IndexError: a target is out of bounds.
     """
-    target = target.contiguous()
+    return differentiable(logits, loss, target.contiguous(), partial(_compute, loss, prepared))
+
+
+def differentiable(logits: Tensor, loss: ClassificationLoss, target: Tensor, compute: Compute) -> Tensor:
+    """The loss that ``compute`` gives of contiguous logits and target, with the gradient that it writes."""
     if logits.requires_grad and torch.is_grad_enabled():
-        return _Fused.apply(logits, (loss, target, prepared))  # type: ignore[no-any-return, no-untyped-call]
-    return _compute(loss, logits.contiguous(), target, prepared, None)[0]
+        return _Fused.apply(logits, loss, target, compute)  # type: ignore[no-any-return, no-untyped-call]
+    return compute(logits.contiguous(), target, None)[0]
 
 
 class _Fused(torch.autograd.Function):
     """The gradient is known when the loss is; a gradient of it in turn is left to the tensor operations."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, arguments: tuple[ClassificationLoss, Tensor, Prepared]) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, loss: ClassificationLoss, target: Tensor, compute: Compute) -> Tensor:
         rows = logits.contiguous()
         gradient = torch.empty_like(rows)
+        # Not an attribute of ``ctx``: what is saved is given up before the gradient is accumulated, which saves a copy.
         ctx.save_for_backward(logits, gradient)
-        loss, target, prepared = arguments
-        value, constants = _compute(loss, rows, target, prepared, gradient)
-        ctx.arguments = loss, target, prepared.margins if constants is None else constants
+        value, met = compute(rows, target, gradient)
+        ctx.known = loss, target, met
         return value
 
     @staticmethod
@@ -193,36 +265,43 @@ class _Fused(torch.autograd.Function):
         if not torch.is_grad_enabled():
             # A plain ``loss.backward()``; where the graph is kept, the caller may change what it got and ask again.
             if grad_output.dim() == 0 and grad_output.item() == 1 and not keeps_graph():
-                return gradient, None
-            return gradient * (grad_output if grad_output.dim() == 0 else grad_output.unsqueeze(1)), None
-        loss, target, margins = ctx.arguments
-        again = loss.recomputed(logits, target, *margins)
+                return gradient, None, None, None
+            factor = grad_output if grad_output.dim() == 0 else grad_output.unsqueeze(1)
+            return gradient * factor, None, None, None
+        loss, target, met = ctx.known
+        again = loss.recomputed(logits, target, met)
         (differentiable,) = torch.autograd.grad(again, logits, grad_output, create_graph=True)
-        return differentiable, None
+        return differentiable, None, None, None
 
 
 def _compute(
-    loss: ClassificationLoss, logits: Tensor, target: Tensor, prepared: Prepared, gradient: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    """The reduced loss, and (2, C) the offset and margin of a loss whose state they change with.
-
-    The gradient goes to ``gradient``, which has the shape of the contiguous logits.
-    """
+    loss: ClassificationLoss, prepared: Prepared, logits: Tensor, target: Tensor, gradient: Tensor | None
+) -> tuple[Tensor, Met]:
+    """The reduced loss, and what the batch met; the gradient goes to ``gradient``, of the shape of the logits."""
     size, classes = logits.shape
     batch = (logits.data_ptr(), target.data_ptr(), size, classes)
     if prepared.region is not None:
         gradient = torch.empty_like(logits) if gradient is None else gradient
-        return _scalar(_rows.regions(*batch, *prepared.own, *prepared.region, gradient.data_ptr())), None
+        return scalar(_rows.regions(*batch, *prepared.own, *prepared.region, gradient.data_ptr())), PLAIN
+    met = loss.meet(target, classes)
     losses = torch.empty(size) if loss.reduction == "none" else None
-    unit = 0.0 if loss.reduction == "mean" else 1.0  # 0 makes it a mean
-    parts = torch.get_num_threads() if SHARED and size * classes >= PARALLEL_SIZE else 1
-    output = (unit, address_of(gradient), address_of(losses), parts)
-    constants = None
+    output = output_of(loss, logits, gradient, losses)
+    of_batch = (address_of(met.lengths), met.seed, address_of(met.log_counts), met.counts)
     if prepared.state is None:
-        value = _rows.rows(*batch, *prepared.own, *prepared.others, *output, *NO_STATE)
+        value = _rows.rows(*batch, *prepared.own, *prepared.others, *output, *of_batch, *NO_STATE)
     else:
-        value, constants = _with_state(loss, prepared, batch, output)
-    return (_scalar(value) if losses is None else losses), constants
+        value, margins = _with_state(loss, prepared, batch, (*output, *of_batch))
+        met = Met(margins=margins)
+    if prepared.partition is not None:
+        value += _rows.columns(*batch, loss.ignore_index, *prepared.partition, address_of(gradient), output[-1])
+    return (scalar(value) if losses is None else losses), met
+
+
+def output_of(loss: ClassificationLoss, logits: Tensor, gradient: Tensor | None, losses: Tensor | None) -> Arguments:
+    """The arguments of a compiled loop over rows that say what becomes of them, the last one in how many parts."""
+    unit = 0.0 if loss.reduction == "mean" else 1.0  # 0 makes it a mean
+    parts = torch.get_num_threads() if SHARED and logits.numel() >= PARALLEL_SIZE else 1
+    return unit, address_of(gradient), address_of(losses), parts
 
 
 def _with_state(
@@ -243,9 +322,18 @@ def _with_state(
     return value, constants
 
 
-def _scalar(value: float) -> Tensor:
+def left_out(seed: int, limit: int, rows: int, classes: int) -> Tensor:
+    """(B, C) bool, the draw of ``Negatives`` with a seed, of which ``limit`` in 2^24 are left out."""
+    drawn = torch.empty(rows, classes, dtype=torch.uint8)
+    _rows.left_out(seed, limit, rows, classes, drawn.data_ptr())
+    return drawn.bool()
+
+
+def scalar(value: float) -> Tensor:
+    """A float32 tensor of one number."""
     return torch.scalar_tensor(value, dtype=torch.float32)
 
 
 def address_of(tensor: Tensor | None) -> int:
+    """Of its first number; 0 where there is no tensor."""
     return 0 if tensor is None else tensor.data_ptr()

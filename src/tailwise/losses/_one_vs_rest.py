@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, can_look, require_labels, require_tensor
+from tailwise.losses._fused import PLAIN, Met
+from tailwise.losses._fused_decisions import (
+    DecisionFormula,
+    PreparedDecisions,
+    can_fuse_decisions,
+    can_fuse_labels,
+    fused_decisions,
+)
 
 
 class OneVsRestLoss(ClassificationLoss):
@@ -21,10 +30,25 @@ class OneVsRestLoss(ClassificationLoss):
     option_names = SHARED_OPTION_NAMES
     is_softmax = False
     several_labels = True
+    _decisions: PreparedDecisions | None = None
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """As of any loss: who overrides the terms does not inherit a formula in numbers."""
+        super().__init_subclass__(**arguments)
+        own = cls.__dict__.keys()
+        if "terms" in own and "decision_formula" not in own:
+            cls.decision_formula = OneVsRestLoss.decision_formula  # type: ignore[method-assign]
 
     @abstractmethod
-    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss (B, C) of a class that the sample has, and of one that it has not."""
+    def terms(self, logits: Tensor, met: Met) -> tuple[Tensor, Tensor]:
+        """Loss (B, C) of a class that the sample has, and of one that it has not.
+
+        ``met`` is what the compiled loop was given with the batch, for the gradient of its gradient; else it is empty.
+        """
+
+    def decision_formula(self) -> DecisionFormula | None:
+        """The same in numbers, for the compiled loop; None leaves it to tensor operations."""
+        return None
 
     def see(self, logits: Tensor, target: Tensor, counted: Tensor) -> None:
         """Look at a batch whose terms have been computed, for losses that gather statistics; by default nothing.
@@ -52,10 +76,42 @@ class OneVsRestLoss(ClassificationLoss):
             ValueError: the shapes do not fit together, or an entry is not from 0 to 1.
             IndexError: a class index is not in 0 .. C-1 and not ``ignore_index``.
         """
-        logits, target, counted = self._read(logits, target)
+        fusable = can_fuse_labels(logits, target) and logits.shape[1] != 1
+        if not fusable:
+            logits, target = self._columns(logits, target)
+            fusable = can_fuse_decisions(logits, target)
+        if fusable and (prepared := self._prepared_decisions(logits)) is not None:
+            return fused_decisions(self, logits, target, prepared)
         self.match_classes(logits.shape[1], logits.device)
-        positive, negative = self.terms(logits)
+        target, counted = self._entries(logits, target)
+        loss = self._reduced_terms(logits, target, counted)
         self.see(logits, target, counted)
+        return loss
+
+    def _prepared_decisions(self, logits: Tensor) -> PreparedDecisions | None:
+        """What the compiled loop is given, kept as ``prepared`` keeps it."""
+        kept = self._decisions
+        if kept is None or not kept.holds_for(logits.shape[1]):
+            self.match_classes(logits.shape[1], logits.device)
+            formula = self.decision_formula()
+            kept = None if formula is None else PreparedDecisions(self, logits.shape[1], formula)
+            self.__dict__["_decisions"] = kept
+        return kept
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.__dict__["_decisions"] = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the addresses that the compiled loop is given, which a copy has not."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_decisions"}
+
+    def recomputed(self, logits: Tensor, target: Tensor, met: Met) -> Tensor:
+        """The loss with the exponents that the compiled loop took."""
+        return self._reduced_terms(logits, *self._entries(logits, target), met)
+
+    def _reduced_terms(self, logits: Tensor, target: Tensor, counted: Tensor, met: Met = PLAIN) -> Tensor:
+        positive, negative = self.terms(logits, met)
         each = target * positive + (1 - target) * negative
         if self.weight is not None:
             each = each * self.weight.to(each)
@@ -70,10 +126,12 @@ class OneVsRestLoss(ClassificationLoss):
         valid = target != self.ignore_index
         return (valid if target.ndim == 1 else valid.any(dim=1)).sum().clamp_min(1).to(dtype)
 
-    def _read(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits and target (B, C) of one floating type, and what of it is not ignored, (B, C) or (B, 1)."""
+    def _columns(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C) of at least single precision, and target (B,) or (B, C)."""
         require_tensor("logits", logits)
         require_tensor("target", target)
+        if logits.ndim == 2 and logits.shape == target.shape and logits.dtype in (torch.float32, torch.float64):
+            return logits, target
         if logits.ndim not in (1, 2) or not logits.is_floating_point():
             raise ValueError(
                 f"logits must be floating (B, C) or (B,), got {logits.dtype} of shape {tuple(logits.shape)}"
@@ -82,13 +140,7 @@ class OneVsRestLoss(ClassificationLoss):
             logits = logits.float()
         if target.shape == logits.shape or (logits.shape[1:] in ((), (1,)) and target.numel() == len(logits)):
             columns = logits.unsqueeze(1) if logits.ndim == 1 else logits
-            target = target.reshape(columns.shape)
-            counted = target != self.ignore_index
-            wanted = target.to(logits.dtype).masked_fill(~counted, 0.0)
-            if can_look(wanted) and not ((wanted >= 0) & (wanted <= 1)).all():
-                wrong = wanted[(wanted < 0) | (wanted > 1)][0].item()
-                raise ValueError(f"target must say of every class 0, 1 or a probability between, got {wrong:g}")
-            return columns, wanted, counted
+            return columns, target.reshape(columns.shape)
         if (
             logits.ndim != 2
             or target.shape != logits.shape[:1]
@@ -99,7 +151,17 @@ class OneVsRestLoss(ClassificationLoss):
                 f"target must have the shape of the logits, {tuple(logits.shape)}, or be {len(logits)} class indices, "
                 f"got {target.dtype} of shape {tuple(target.shape)}"
             )
-        valid = target != self.ignore_index
-        label = target.long().masked_fill(~valid, 0)
+        return logits, target
+
+    def _entries(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Target (B, C) of the type of the logits, and what of it is not ignored, (B, C) or (B, 1)."""
+        counted = target != self.ignore_index
+        if target.ndim == 2:
+            wanted = target.to(logits.dtype).masked_fill(~counted, 0.0)
+            if can_look(wanted) and not ((wanted >= 0) & (wanted <= 1)).all():
+                wrong = wanted[~((wanted >= 0) & (wanted <= 1))][0].item()
+                raise ValueError(f"target must say of every class 0, 1 or a probability between, got {wrong:g}")
+            return wanted, counted
+        label = target.long().masked_fill(~counted, 0)
         require_labels(label, logits.shape[1])
-        return logits, F.one_hot(label, logits.shape[1]).to(logits.dtype), valid.unsqueeze(1)
+        return F.one_hot(label, logits.shape[1]).to(logits.dtype), counted.unsqueeze(1)

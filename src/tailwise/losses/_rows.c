@@ -15,21 +15,17 @@
  * T is a `Term`, O an `Other`, R a `Region`: the formulas of the losses' `target_term`, `other_term` and `class_term`.
  * Pointers are numbers, 0 where there is none; the caller keeps the memory alive and of the right type and size.
  */
-#include "../_compiled.h"
+#include "_loops.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <xmmintrin.h>
-#endif
 
-enum { BLOCK = 1024 }; /* terms that are summed in float32 before they join a sum in float64 */
-#define EPSILON 1.1920928955078125e-07
+enum { SHORT = 1 << 14 }; /* logits up to which a batch is short work */
 
 /* The numbers are those of tailwise.losses._fused. */
-typedef enum { TERM_NONE, TERM_CROSS_ENTROPY, TERM_FOCAL, TERM_PENALTY, TERM_CYCLICAL, TERM_POLY } Term;
+typedef enum { TERM_NONE, TERM_CROSS_ENTROPY, TERM_FOCAL, TERM_PENALTY, TERM_CYCLICAL, TERM_POLY, TERM_INFLUENCE } Term;
 typedef enum { OTHER_NONE, OTHER_LINEAR, OTHER_FOCUSED } Other;
 typedef enum { REGION_DICE, REGION_TVERSKY } Region;
 
@@ -47,6 +43,17 @@ typedef struct {
     OwnTerm own;
 } Loss;
 
+/* How the other classes of a sample count, each by its own weight: those of class `rare` not at all where they are drawn
+ * to be left out, or as in the seesaw loss by what is known of the counts. x is then z and the logarithm of the weight. */
+typedef struct {
+    const int32_t *rare; /* (C), filled up to whole vectors */
+    int64_t limit, seed; /* of a draw; see `drawn` */
+    double mitigation, compensation, log_eps;
+    double *seen;      /* (C): the samples of each class, to which those of the batch are added where it `counts` */
+    float *log_counts; /* (C): log max(seen, 1), computed where there are some */
+    int counts;
+} Negatives;
+
 typedef struct {
     Other other;
     double gamma, eta, eps;
@@ -60,27 +67,6 @@ typedef struct {
     float *constants;
 } State;
 
-/* exp(x) for x <= 0 to 2 units in the last place, 0 below -87: Cephes' polynomial, which compilers turn into vector code. */
-INLINE float exp_of_negative(float x) {
-    const float kept = x < -87.0f ? -87.0f : x;
-    const float shifted = kept * 1.44269504088896341f + 12582912.0f; /* 1.5 * 2^23 rounds to a whole number */
-    const float n = shifted - 12582912.0f;
-    const float r = kept - n * 0.693359375f + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    union {
-        float value;
-        int32_t bits;
-    } power = {.bits = ((int32_t)n + 127) * (1 << 23)};
-    return x < -87.0f ? 0.0f : p * power.value;
-}
-
-/* T(log p) / factor of a sample of class `label`, and its derivative with respect to log p. */
 INLINE double power(double base, double exponent) {
     if (exponent == 0) return 1;
     if (exponent == 1) return base;
@@ -89,14 +75,19 @@ INLINE double power(double base, double exponent) {
     return pow(base, exponent);
 }
 
-INLINE double bare_term(const OwnTerm *own, int64_t label, double p, double log_p, double *slope) {
+/* The softmax of a row, as far as its own class is concerned; q = 1 - p is exact near p = 1 as well. */
+typedef struct {
+    double sum, log_sum, p, q, log_p;
+} Softmax;
+
+/* T(log p) / factor of a sample of class `label`, and its derivative with respect to log p. */
+INLINE double bare_term(const OwnTerm *own, int64_t label, const Softmax *softmax, double *slope) {
+    const double p = softmax->p, log_p = softmax->log_p, q = softmax->q > EPSILON ? softmax->q : EPSILON;
     const double strength = own->strength ? own->strength[label] : 1;
     if (own->term == TERM_CROSS_ENTROPY) {
         *slope = -strength;
         return -strength * log_p;
     }
-    double q = p < 0.5 ? 1 - p : -expm1(log_p); /* exact near p = 1 as well */
-    if (q < EPSILON) q = EPSILON;
     if (own->term == TERM_FOCAL) { /* exponent a; where log p < b the value is c * exp(d * (log p - b)) instead */
         if (log_p < own->b) {
             const double corrected = strength * own->c * exp(own->d * (log_p - own->b));
@@ -132,18 +123,22 @@ INLINE double bare_term(const OwnTerm *own, int64_t label, double p, double log_
         *slope = own->a * factor / q * p * log_p - factor - (own->a + 1) * own->b * factor * p;
         return factor * (own->b * q - log_p);
     }
+    if (own->term == TERM_INFLUENCE) { /* factor a over the influence 2 * q * d and b, exponent c */
+        const double factor = own->a / (2 * q * own->d + own->b), focal = power(q, own->c);
+        const double by_q = q > EPSILON ? own->c * focal / q - focal * factor / own->a * 2 * own->d : 0;
+        *slope = factor * (by_q * p * log_p - focal);
+        return -factor * focal * log_p;
+    }
     *slope = 0;
     return 0;
 }
 
 /* T(log p), and dT / d log p. */
-INLINE double own_term(const OwnTerm *own, int64_t label, double p, double log_p, double *slope) {
-    const double value = own->factor * bare_term(own, label, p, log_p, slope);
+INLINE double own_term(const OwnTerm *own, int64_t label, const Softmax *softmax, double *slope) {
+    const double value = own->factor * bare_term(own, label, softmax, slope);
     *slope *= own->factor;
     return value;
 }
-
-static int64_t padded(int64_t classes) { return (classes + LANES - 1) / LANES * LANES; }
 
 /* x of one row into `x`, filled up with -inf, and its maximum; x of the label into `own`. */
 INLINE float adjusted(const Loss *loss, const float *z, int64_t label, float *x, float *own) {
@@ -187,6 +182,70 @@ INLINE float adjusted(const Loss *loss, const float *z, int64_t label, float *x,
     return top;
 }
 
+/* The key of a row's draws: near seeds and near rows have far keys. */
+INLINE uint64_t key_of(int64_t seed, int64_t row) {
+    uint64_t key = (uint64_t)seed + ((uint64_t)row + 1) * 0x9e3779b97f4a7c15u;
+    key = (key ^ key >> 30) * 0xbf58476d1ce4e5b9u;
+    key = (key ^ key >> 27) * 0x94d049bb133111ebu;
+    return key ^ key >> 31;
+}
+
+/* A number below 2^24 for each class of a row, all equally likely: a hash of 32 bits, which vector code computes. */
+INLINE uint32_t drawn(uint64_t key, uint32_t class) {
+    uint32_t h = (class ^ (uint32_t)key) * 0x9e3779b9u + (uint32_t)(key >> 32);
+    h ^= h >> 16;
+    h *= 0x7feb352du;
+    h ^= h >> 15;
+    h *= 0x846ca68bu;
+    return (h ^ h >> 16) >> 8;
+}
+
+/* As `adjusted` for the logits with weighted negatives, of the row at `place` in the batch. */
+INLINE float with_negatives(const Loss *loss, const Negatives *negatives, const float *z, int64_t label, int64_t place,
+                            float *x, float *own) {
+    const int64_t classes = loss->classes, filled = padded(classes);
+    float top = -INFINITY;
+    *own = z[label];
+    memcpy(x, z, (size_t)classes * sizeof(float));
+    for (int64_t j = classes; j < filled; j++) x[j] = -INFINITY;
+    if (negatives->rare) {
+        const int32_t *rare = negatives->rare, limit = (int32_t)negatives->limit;
+        const uint64_t key = key_of(negatives->seed, place);
+        SIMD(reduction(max : top))
+        for (int64_t j = 0; j < filled; j++) {
+            x[j] = (rare[j] != 0) & ((int32_t)drawn(key, (uint32_t)j) < limit) ? -INFINITY : x[j];
+            top = x[j] > top ? x[j] : top;
+        }
+        x[label] = *own;
+        top = *own > top ? *own : top;
+    } else {
+        const float *log_counts = negatives->log_counts;
+        SIMD(reduction(max : top))
+        for (int64_t j = 0; j < filled; j++) top = x[j] > top ? x[j] : top;
+        double sum = 0;
+        for (int64_t start = 0; start < filled; start += BLOCK) {
+            const int64_t end = start + BLOCK < filled ? start + BLOCK : filled;
+            float part = 0;
+            SIMD(reduction(+ : part))
+            for (int64_t j = start; j < end; j++) part += exp_of_negative(x[j] - top);
+            sum += part;
+        }
+        /* log s_j - log max(s_y, eps) is z_j less this. */
+        const float least = top + log_of((float)sum) + (float)negatives->log_eps, floor = *own > least ? *own : least;
+        const float mitigation = (float)negatives->mitigation, compensation = (float)negatives->compensation;
+        const float own_count = log_counts[label];
+        top = -INFINITY;
+        SIMD(reduction(max : top))
+        for (int64_t j = 0; j < classes; j++) {
+            const float rarer = log_counts[j] - own_count, likelier = x[j] - floor;
+            x[j] += mitigation * (rarer < 0 ? rarer : 0) + compensation * (likelier > 0 ? likelier : 0);
+            top = x[j] > top ? x[j] : top;
+        }
+        /* The own class stays as it is: neither rarer than itself nor likelier than the floor. */
+    }
+    return top;
+}
+
 /* exp(x - top) in place of x; their sum. */
 INLINE double exponentials(float *x, int64_t classes, float top) {
     double sum = 0;
@@ -202,6 +261,15 @@ INLINE double exponentials(float *x, int64_t classes, float top) {
         sum += part;
     }
     return sum;
+}
+
+/* exp(x - top) in place of x. The own class is left out of the sum in float32, where it would hide small others. */
+INLINE Softmax softmax_of(float *x, int64_t classes, float top, int64_t label, float own) {
+    x[label] = -INFINITY;
+    const double others = exponentials(x, classes, top);
+    x[label] = exp_of_negative(own - top);
+    const double sum = others + x[label], log_sum = own == top ? log1p(others) : log(sum);
+    return (Softmax){sum, log_sum, x[label] / sum, others / sum, (double)own - top - log_sum};
 }
 
 /* sum_j w_j * (x_j - top), and sum_j w_j. */
@@ -272,10 +340,12 @@ INLINE double focused_others(const Loss *loss, const Spread *spread, const float
 
 /* The loss of each row times `unit`, its gradient likewise, and the sum of the losses. Labels have been checked. Without
  * a gradient to keep, `stride` is 0 and every row's is computed in the same memory. */
-FOR_EACH_PROCESSOR
-static double rows_of(const Loss *loss, const Spread *spread, const float *logits, const int64_t *target, int64_t rows,
-                      double unit, float *gradient, int64_t stride, float *row_loss, double *received, float *x, float *slopes) {
+INLINE double rows_of(const Loss *loss, const Spread *spread, const Negatives *negatives, int64_t place,
+                      const float *logits, const int64_t *target, const float *lengths, int64_t rows, double unit,
+                      float *gradient, int64_t stride, float *row_loss, double *received, float *x, float *slopes) {
     const int64_t classes = loss->classes;
+    const int weighs = negatives->rare || negatives->log_counts;
+    OwnTerm own_of_row = loss->own;
     const float *weight = loss->weight;
     const double step = unit * loss->scale; /* from a derivative by x to that of the result by z */
     double loss_sum = 0;
@@ -289,17 +359,18 @@ static double rows_of(const Loss *loss, const Spread *spread, const float *logit
             continue;
         }
         float own;
-        const float top = adjusted(loss, z, label, x, &own);
+        const float top = weighs ? with_negatives(loss, negatives, z, label, place + i, x, &own)
+                                 : adjusted(loss, z, label, x, &own);
+        if (lengths) own_of_row.d = lengths[i];
         const double eps = spread->smoothing ? spread->smoothing[label] : spread->eps;
         const Other other = eps > 0 ? spread->other : OTHER_NONE;
         double linear_sum = 0, weight_sum = 0;
         if (other == OTHER_LINEAR) weighted_sums(x, weight, classes, top, &linear_sum, &weight_sum);
-        const double sum = exponentials(x, classes, top), log_sum = log(sum);
-        const double log_p = (double)own - top - log_sum;
+        const Softmax softmax = softmax_of(x, classes, top, label, own);
+        const double sum = softmax.sum, log_sum = softmax.log_sum, log_p = softmax.log_p;
         const double own_weight = weight ? weight[label] : 1;
-        const double p = x[label] / sum;
-        if (received) received[label] += own_weight * (p < 0.5 ? 1 - p : -expm1(log_p));
-        double slope, value = own_weight * own_term(&loss->own, label, p, log_p, &slope);
+        if (received) received[label] += own_weight * softmax.q;
+        double slope, value = own_weight * own_term(&own_of_row, label, &softmax, &slope);
         slope *= own_weight;
         const double share = eps / (double)classes;
         if (other != OTHER_NONE) {
@@ -311,7 +382,7 @@ static double rows_of(const Loss *loss, const Spread *spread, const float *logit
             const float factor = (float)(-slope * step / sum);
             SIMD()
             for (int64_t j = 0; j < classes; j++) g[j] = x[j] * factor;
-            g[label] += (float)(slope * step);
+            g[label] = (float)(slope * step * softmax.q);
         } else if (other == OTHER_LINEAR) {
             value -= share * (linear_sum - weight_sum * log_sum - own_weight * log_p);
             const double total = slope - share * (weight_sum - own_weight);
@@ -401,10 +472,11 @@ static double regions_of(const Loss *loss, const float *logits, const int64_t *t
         }
         float own, unused;
         const float top = adjusted(loss, logits + i * classes, label, x, &own);
-        const double sum = exponentials(x, classes, top), own_weight = weight ? weight[label] : 1;
-        const float inverse = (float)(1 / sum);
+        const Softmax softmax = softmax_of(x, classes, top, label, own);
+        const double own_weight = weight ? weight[label] : 1;
+        const float inverse = (float)(1 / softmax.sum);
         double slope;
-        sample_sum += own_weight * own_term(&loss->own, label, x[label] / sum, (double)own - top - log(sum), &slope);
+        sample_sum += own_weight * own_term(&loss->own, label, &softmax, &slope);
         share_sum += own_weight;
         row_slope[i] = own_weight * slope;
         if (exponent == 0) {
@@ -471,30 +543,6 @@ static double regions_of(const Loss *loss, const float *logits, const int64_t *t
     return sample_sum / divisor + value;
 }
 
-/* Numbers below 1e-38 are 0 for as long as the loops run: no gradient depends on them, and they take a hundred times as
- * long as others. */
-static unsigned int flush_tiny(void) {
-#if defined(__SSE2__)
-    const unsigned int before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040u);
-    return before;
-#else
-    return 0;
-#endif
-}
-
-static void restore_tiny(unsigned int before) {
-#if defined(__SSE2__)
-    _mm_setcsr(before);
-#else
-    (void)before;
-#endif
-}
-
-#define POINTER(index) ((void *)(uintptr_t)PyLong_AsUnsignedLongLong(args[index]))
-#define NUMBER(index) PyFloat_AsDouble(args[index])
-#define WHOLE(index) PyLong_AsLongLong(args[index])
-
 /* The arguments that both functions begin with. */
 static Loss common(PyObject *const *args) {
     return (Loss){.classes = WHOLE(3),
@@ -506,12 +554,6 @@ static Loss common(PyObject *const *args) {
                   .margin = POINTER(9),
                   .own = {.term = (Term)WHOLE(10), .a = NUMBER(11), .b = NUMBER(12), .c = NUMBER(13), .d = NUMBER(14),
                           .strength = POINTER(15), .factor = NUMBER(16)}};
-}
-
-static int right_number(const char *name, Py_ssize_t count, Py_ssize_t wanted) {
-    if (count == wanted) return 1;
-    PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, got %zd", name, wanted, count);
-    return 0;
 }
 
 /* The sum of the weights of the labels, each of which is checked; -1 after an error. */
@@ -542,6 +584,15 @@ static void set_margins(const State *state, Loss *loss) {
     if (!state->latest) loss->margin = margin;
 }
 
+/* The counts of the seesaw loss, this batch included. */
+static void count(const Negatives *negatives, const int64_t *target, int64_t rows, const Loss *loss) {
+    double *seen = negatives->seen;
+    for (int64_t i = 0; negatives->counts && i < rows; i++)
+        if (target[i] != loss->ignored) seen[target[i]] += 1;
+    SIMD()
+    for (int64_t j = 0; j < loss->classes; j++) negatives->log_counts[j] = log_of(seen[j] > 1 ? (float)seen[j] : 1);
+}
+
 /* A batch into the state, through running sums where there are. */
 static void add_to_state(const State *state, const double *received, double divisor, int64_t classes) {
     const double unit = 1 / (divisor > DBL_MIN ? divisor : DBL_MIN);
@@ -558,7 +609,8 @@ static void add_to_state(const State *state, const double *received, double divi
 typedef struct {
     Loss loss;
     Spread spread;
-    const float *logits;
+    Negatives negatives;
+    const float *logits, *lengths;
     const int64_t *target;
     int64_t rows;
     double unit;
@@ -573,19 +625,34 @@ enum { ROOMS = 3 }; /* of `width` numbers: two halves for `x` and `slopes`, one 
 
 static double *received_by(const Batch *batch, long part) { return batch->room + (size_t)part * ROOMS * batch->width; }
 
+INLINE double part_of(const Batch *batch, int64_t first, int64_t rows, float *gradient, double *received, float *x) {
+    return rows_of(&batch->loss, &batch->spread, &batch->negatives, first, batch->logits + first * batch->loss.classes,
+                   batch->target + first, batch->lengths ? batch->lengths + first : NULL, rows, batch->unit, gradient,
+                   batch->gradient ? batch->loss.classes : 0, batch->row_loss ? batch->row_loss + first : NULL,
+                   batch->gathering ? received : NULL, x, x + batch->width);
+}
+
+FOR_EACH_PROCESSOR
+static double long_part(const Batch *batch, int64_t first, int64_t rows, float *gradient, double *received, float *x) {
+    return part_of(batch, first, rows, gradient, received, x);
+}
+
+FOR_SHORT_WORK
+static double short_part(const Batch *batch, int64_t first, int64_t rows, float *gradient, double *received, float *x) {
+    return part_of(batch, first, rows, gradient, received, x);
+}
+
 static void run_rows(void *work, long part) {
     Batch *batch = work;
     const int64_t classes = batch->loss.classes, first = batch->rows * part / batch->parts;
     const int64_t rows = batch->rows * (part + 1) / batch->parts - first;
+    const int is_short = batch->rows * classes < SHORT;
     double *received = received_by(batch, part);
     float *x = (float *)(received + batch->width), *unkept = (float *)(received + 2 * batch->width);
     float *gradient = batch->gradient ? batch->gradient + first * classes : unkept;
     if (batch->gathering) memset(received, 0, (size_t)classes * sizeof(double));
     const unsigned int before = flush_tiny();
-    batch->sums[part] = rows_of(&batch->loss, &batch->spread, batch->logits + first * classes, batch->target + first, rows,
-                                batch->unit, gradient, batch->gradient ? classes : 0,
-                                batch->row_loss ? batch->row_loss + first : NULL, batch->gathering ? received : NULL, x,
-                                x + batch->width);
+    batch->sums[part] = (is_short ? short_part : long_part)(batch, first, rows, gradient, received, x);
     restore_tiny(before);
 }
 
@@ -601,22 +668,27 @@ static double put_together(const Batch *batch, double *received) {
     return sum;
 }
 
-/* rows(logits, target, rows, <common>, other, gamma, eta, eps, smoothing, unit, gradient, row_loss, parts,
+/* rows(logits, target, rows, <common>, other, gamma, eta, eps, smoothing, rare, limit, mitigation, compensation, log_eps,
+ *      seen, unit, gradient, row_loss, parts, lengths, seed, log_counts, counts,
  *      theta, phi, latest, state_eps, positive, negative, constants, gathering, received):
  * the sum of the losses times `unit`, which 0 makes 1 / the sum of the weights. With a state, `constants` (2, C) gets
  * the offset and the margin; with `gathering` the batch joins the state, or `received` (C + 1), which ends with the sum
  * of the weights, where there is one. */
-static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t number) {
     (void)module;
-    if (!right_number("rows", count, 35)) return NULL;
+    if (!right_number("rows", number, 45)) return NULL;
     Batch batch = {.logits = POINTER(0), .target = POINTER(1), .rows = WHOLE(2), .loss = common(args),
                    .spread = {.other = (Other)WHOLE(17), .gamma = NUMBER(18), .eta = NUMBER(19), .eps = NUMBER(20),
                               .smoothing = POINTER(21)},
-                   .unit = NUMBER(22), .gradient = POINTER(23), .row_loss = POINTER(24), .parts = (long)WHOLE(25)};
-    const State state = {.theta = POINTER(26), .phi = POINTER(27), .latest = POINTER(28), .eps = NUMBER(29),
-                         .positive = NUMBER(30), .negative = NUMBER(31), .constants = POINTER(32)};
-    batch.gathering = WHOLE(33) != 0;
-    double *given = POINTER(34);
+                   .negatives = {.rare = POINTER(22), .limit = WHOLE(23), .mitigation = NUMBER(24),
+                                 .compensation = NUMBER(25), .log_eps = NUMBER(26), .seen = POINTER(27),
+                                 .seed = WHOLE(33), .log_counts = POINTER(34), .counts = WHOLE(35) != 0},
+                   .unit = NUMBER(28), .gradient = POINTER(29), .row_loss = POINTER(30), .parts = (long)WHOLE(31),
+                   .lengths = POINTER(32)};
+    const State state = {.theta = POINTER(36), .phi = POINTER(37), .latest = POINTER(38), .eps = NUMBER(39),
+                         .positive = NUMBER(40), .negative = NUMBER(41), .constants = POINTER(42)};
+    batch.gathering = WHOLE(43) != 0;
+    double *given = POINTER(44);
     if (PyErr_Occurred()) return NULL;
     const int64_t classes = batch.loss.classes;
     const double share = checked_shares(batch.target, batch.rows, classes, batch.loss.ignored, batch.loss.weight);
@@ -631,6 +703,7 @@ static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t count)
     double sum;
     Py_BEGIN_ALLOW_THREADS
     if (state.theta) set_margins(&state, &batch.loss);
+    if (batch.negatives.seen) count(&batch.negatives, batch.target, batch.rows, &batch.loss);
     share_out(run_rows, &batch, batch.parts);
     double *received = given ? given : batch.room; /* that of the first part */
     sum = put_together(&batch, received);
@@ -667,10 +740,153 @@ static PyObject *regions(PyObject *module, PyObject *const *args, Py_ssize_t cou
     return PyFloat_FromDouble(value);
 }
 
+/* LADE's term of a batch, less what the rows give: `factor` times
+ *
+ *     R = -sum_c prior_c * (T_c - S_c - lambda * S_c^2),   S_c = log mean_i exp(z_ic - shift_c)
+ *
+ * T_c is the mean of z_ic over the samples of class c. Its gradient is added to `gradient`, where there is one. */
+typedef struct {
+    const float *logits;
+    const int64_t *target;
+    int64_t rows, classes, ignored, valid;
+    const float *prior, *shift; /* (C) */
+    double lambda, factor;
+    float *gradient;
+    long parts;
+    const double *mean, *number; /* (C): T, and the samples of each class */
+    /* From here on filled up to whole vectors: */
+    float *top, *slope, *row; /* (C): the largest logit; the derivative of R by S over the sum of exp(z - top); a row */
+    double *sums;             /* (C): of exp(z - top) */
+    float *kept;              /* (B, C): exp(z - top) of short work; NULL where it is computed twice, to save the memory */
+    double *values;              /* one of each part */
+} Columns;
+
+#define LARGEST 1e15 /* of S; its square is within float32's range */
+
+/* exp(z - top) of the columns from `first` to `end` of a row, filled up to whole vectors. */
+INLINE const float *exponentials_of(const Columns *all, int64_t i, int64_t first, int64_t end) {
+    float *row = all->kept ? all->kept + i * padded(all->classes) : all->row;
+    const float *top = all->top;
+    memcpy(row + first, all->logits + i * all->classes + first, (size_t)(end - first) * sizeof(float));
+    SIMD()
+    for (int64_t j = first; j < padded(end); j++) row[j] = exp_of_negative(row[j] - top[j]);
+    return row;
+}
+
+/* Of the columns from `first` to `end`, a whole vector or the last one. */
+INLINE double columns_of(const Columns *all, int64_t first, int64_t end) {
+    const int64_t classes = all->classes;
+    float *top = all->top, *slope = all->slope;
+    double *sums = all->sums, value = 0;
+    for (int64_t j = first; j < end; j++) top[j] = -INFINITY;
+    for (int64_t i = 0; i < all->rows; i++) {
+        if (all->target[i] == all->ignored) continue;
+        const float *z = all->logits + i * classes;
+        SIMD()
+        for (int64_t j = first; j < end; j++) top[j] = z[j] > top[j] ? z[j] : top[j];
+    }
+    for (int64_t i = 0; i < all->rows; i++) {
+        if (all->target[i] == all->ignored) continue;
+        const float *row = exponentials_of(all, i, first, end);
+        SIMD()
+        for (int64_t j = first; j < end; j++) sums[j] += row[j];
+    }
+    for (int64_t j = first; j < end; j++) {
+        const double partition = top[j] + log(sums[j] / (double)all->valid) - all->shift[j];
+        const int within = fabs(partition) <= LARGEST;
+        const double kept = within ? partition : partition > 0 ? LARGEST : -LARGEST;
+        value -= all->prior[j] * (all->mean[j] - partition - all->lambda * kept * kept);
+        slope[j] = (float)(all->factor * all->prior[j] * (1 + (within ? 2 * all->lambda * partition : 0)) / sums[j]);
+    }
+    if (!all->gradient) return value * all->factor;
+    for (int64_t i = 0; i < all->rows; i++) {
+        const int64_t label = all->target[i];
+        if (label == all->ignored) continue;
+        const float *row = all->kept ? all->kept + i * padded(classes) : exponentials_of(all, i, first, end);
+        float *g = all->gradient + i * classes;
+        SIMD()
+        for (int64_t j = first; j < end; j++) g[j] += slope[j] * row[j];
+        if (label >= first && label < end) g[label] -= (float)(all->factor * all->prior[label] / all->number[label]);
+    }
+    return value * all->factor;
+}
+
+FOR_EACH_PROCESSOR
+static double long_columns(const Columns *all, int64_t first, int64_t end) { return columns_of(all, first, end); }
+
+FOR_SHORT_WORK
+static double short_columns(const Columns *all, int64_t first, int64_t end) { return columns_of(all, first, end); }
+
+static void run_columns(void *work, long part) {
+    Columns *all = work;
+    const int64_t groups = padded(all->classes) / LANES;
+    const int64_t first = groups * part / all->parts * LANES, last = groups * (part + 1) / all->parts * LANES;
+    const unsigned int before = flush_tiny();
+    const int is_short = all->rows * all->classes < SHORT;
+    all->values[part] = (is_short ? short_columns : long_columns)(all, first, last < all->classes ? last : all->classes);
+    restore_tiny(before);
+}
+
+/* columns(logits, target, rows, classes, ignored, prior, shift, lambda, factor, gradient, parts): `factor` times R. The
+ * labels have been checked by `rows`. */
+static PyObject *columns(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("columns", count, 11)) return NULL;
+    Columns all = {.logits = POINTER(0), .target = POINTER(1), .rows = WHOLE(2), .classes = WHOLE(3), .ignored = WHOLE(4),
+                   .prior = POINTER(5), .shift = POINTER(6), .lambda = NUMBER(7), .factor = NUMBER(8), .gradient = POINTER(9),
+                   .parts = (long)WHOLE(10)};
+    if (PyErr_Occurred()) return NULL;
+    const int64_t classes = all.classes;
+    if (all.parts < 1) all.parts = 1;
+    const int64_t width = padded(classes);
+    const int64_t kept = all.rows * classes < SHORT ? all.rows * width / 2 : 0;
+    double *room = calloc((size_t)(5 * width + all.parts + kept), sizeof(double)), *mean = room, *number = room + width;
+    if (!room) return PyErr_NoMemory();
+    for (int64_t i = 0; i < all.rows; i++) {
+        const int64_t label = all.target[i];
+        if (label == all.ignored) continue;
+        all.valid++;
+        number[label]++;
+        mean[label] += all.logits[i * classes + label];
+    }
+    for (int64_t j = 0; j < classes; j++) mean[j] /= number[j] > 0 ? number[j] : 1;
+    all.mean = mean;
+    all.number = number;
+    all.sums = room + 2 * width;
+    all.top = (float *)(room + 3 * width);
+    all.slope = all.top + width;
+    all.row = all.slope + width;
+    all.values = room + 5 * width;
+    all.kept = kept ? (float *)(all.values + all.parts) : NULL;
+    double sum = 0;
+    if (all.valid) {
+        Py_BEGIN_ALLOW_THREADS
+        share_out(run_columns, &all, all.parts);
+        for (long part = 0; part < all.parts; part++) sum += all.values[part];
+        Py_END_ALLOW_THREADS
+    }
+    free(room);
+    return PyFloat_FromDouble(sum);
+}
+
+/* left_out(seed, limit, rows, classes, output): 1 for each entry that is drawn to be left out, 0 for the others, as uint8. */
+static PyObject *left_out(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    if (!right_number("left_out", count, 5)) return NULL;
+    const int64_t seed = WHOLE(0), limit = WHOLE(1), rows = WHOLE(2), classes = WHOLE(3);
+    uint8_t *output = POINTER(4);
+    if (PyErr_Occurred()) return NULL;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < classes; j++) output[i * classes + j] = drawn(key_of(seed, i), (uint32_t)j) < (uint32_t)limit;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     {"threads_of", threads_of, METH_O, "Share the parts out by the OpenMP function at an address."},
     {"rows", (PyCFunction)(void (*)(void))rows, METH_FASTCALL, "Sum of the losses of the rows, and its gradient."},
     {"regions", (PyCFunction)(void (*)(void))regions, METH_FASTCALL, "Loss of a batch as a whole, and its gradient."},
+    {"columns", (PyCFunction)(void (*)(void))columns, METH_FASTCALL, "LADE's term of the columns of a batch, and its gradient."},
+    {"left_out", (PyCFunction)(void (*)(void))left_out, METH_FASTCALL, "Which entries of a batch are left out."},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_rows", NULL, 0, functions, NULL, NULL, NULL, NULL};

@@ -150,6 +150,8 @@ class TritonRows:
             formula is None
             or formula.state is not None
             or formula.scales is not None
+            or formula.negatives is not None
+            or loss.needs_features
             or (self.smoothed and formula.other == Other.FOCUSED)
         ):
             raise ValueError(

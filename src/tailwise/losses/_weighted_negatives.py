@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, require_labels
+from tailwise.losses._fused import PLAIN, Met
 
 
 class WeightedNegativesLoss(ClassificationLoss):
@@ -22,8 +23,11 @@ class WeightedNegativesLoss(ClassificationLoss):
     option_names = SHARED_OPTION_NAMES
 
     @abstractmethod
-    def log_weights(self, logits: Tensor, label: Tensor) -> Tensor:
-        """Log S: (B, C) for samples of class ``label`` (B,), -inf for a class that does not count."""
+    def log_weights(self, logits: Tensor, label: Tensor, met: Met) -> Tensor:
+        """Log S: (B, C) for samples of class ``label`` (B,), -inf for a class that does not count.
+
+        ``met`` is what the compiled loop was given with them, for the gradient of its gradient; else it is empty.
+        """
 
     def see(self, target: Tensor, num_classes: int) -> None:
         """Look at the targets of a batch before its loss is computed, for losses that count; by default nothing."""
@@ -51,7 +55,13 @@ class WeightedNegativesLoss(ClassificationLoss):
             loss = loss + share * (term if weight is None else weight[label] * term)
         return loss
 
-    def _weighted(self, logits: Tensor, label: Tensor) -> Tensor:
+    def recomputed(self, logits: Tensor, target: Tensor, met: Met) -> Tensor:
+        """The loss with the weights that the compiled loop took."""
+        weighted = self._weighted(logits, target.masked_fill(target == self.ignore_index, 0), met)
+        weight = None if self.weight is None else self.weight.to(weighted)
+        return F.cross_entropy(weighted, target, weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+    def _weighted(self, logits: Tensor, label: Tensor, met: Met = PLAIN) -> Tensor:
         with torch.no_grad():
-            log_weights = self.log_weights(logits.detach(), label).scatter(1, label.unsqueeze(1), 0.0)
+            log_weights = self.log_weights(logits.detach(), label, met).scatter(1, label.unsqueeze(1), 0.0)
         return logits + log_weights

@@ -9,6 +9,8 @@ from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions
+from tailwise.losses._fused import Met
+from tailwise.losses._fused_decisions import DecisionFormula, Kind
 from tailwise.losses._one_vs_rest import OneVsRestLoss
 from tailwise.losses._registry import register_loss
 
@@ -53,7 +55,13 @@ class MultiLabelAsymmetricLoss(OneVsRestLoss):
         self.margin = in_range("margin", margin, at_least=0, below=1)
         self.detach_weight = detach_weight
 
-    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def decision_formula(self) -> DecisionFormula:
+        """See ``OneVsRestLoss``."""
+        return DecisionFormula(
+            Kind.ASYMMETRIC, self.gamma_pos, self.gamma_neg, self.margin, float(not self.detach_weight)
+        )
+
+    def terms(self, logits: Tensor, met: Met) -> tuple[Tensor, Tensor]:
         """See ``OneVsRestLoss``."""
         rest = torch.sigmoid(-logits)
         # log(1 - p_m); without a margin from the logit itself, where 1 - p may round to 0.

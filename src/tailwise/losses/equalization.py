@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from typing_extensions import Unpack
+from typing_extensions import Self, Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SharedOptions, double_precision
+from tailwise.losses._fused import PLAIN, Met, Negatives, RowFormula, Term, left_out
 from tailwise.losses._registry import register_loss
 from tailwise.losses._weighted_negatives import WeightedNegativesLoss
 
@@ -62,10 +63,35 @@ class EqualizationLoss(WeightedNegativesLoss):
         threshold = 1 / len(counts) if self.threshold is None else self.threshold
         self.rare = counts / counts.sum() < threshold
 
-    def log_weights(self, logits: Tensor, label: Tensor) -> Tensor:
+    def train(self, mode: bool = True) -> Self:
+        """As of any module; what is prepared of the other mode is not of use."""
+        self._forget()
+        return super().train(mode)
+
+    def meet(self, target: Tensor, num_classes: int) -> Met:
+        """The seed of the draws, from torch's generator."""
+        return Met(seed=int(torch.empty((), dtype=torch.int64).random_())) if self.training else PLAIN
+
+    def row_formula(self) -> RowFormula | None:
+        """See ``ClassificationLoss``: with draws, or with log w as an offset that the own class is spared."""
+        if self.training or self.gamma == 1:
+            return RowFormula(Term.CROSS_ENTROPY, negatives=Negatives(self.rare, self._limit()))
+        log_weights = self._mean_log_weights(torch.float64)
+        return RowFormula(Term.CROSS_ENTROPY, offset=log_weights, margin=log_weights)
+
+    def log_weights(self, logits: Tensor, label: Tensor, met: Met) -> Tensor:
         """Log w of the other classes."""
-        rare = self.rare.to(logits.device)
-        if self.training:
-            left_out = rare & (torch.rand_like(logits) < self.gamma)
-            return torch.zeros_like(logits).masked_fill(left_out, -torch.inf)
-        return (1 - self.gamma * rare.to(logits.dtype)).log().expand_as(logits)
+        if not self.training:
+            return self._mean_log_weights(logits.dtype).to(logits.device).expand_as(logits)
+        if met is PLAIN:
+            drawn = torch.rand_like(logits) < self.gamma
+        else:
+            drawn = left_out(met.seed, self._limit(), *logits.shape)
+        return torch.zeros_like(logits).masked_fill(drawn & self.rare.to(logits.device), -torch.inf)
+
+    def _limit(self) -> int:
+        """The part of 2^24 that is gamma."""
+        return round(self.gamma * 2**24)
+
+    def _mean_log_weights(self, dtype: torch.dtype) -> Tensor:
+        return (1 - self.gamma * self.rare.to(dtype)).log()

@@ -10,6 +10,8 @@ from typing_extensions import Unpack
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, whole_number
 from tailwise.losses._base import SharedOptions, exact_precision, number_of_classes, summed_over_ranks
+from tailwise.losses._fused import Met
+from tailwise.losses._fused_decisions import DecisionFormula, Kind, Received
 from tailwise.losses._one_vs_rest import OneVsRestLoss
 from tailwise.losses._registry import register_loss
 
@@ -69,9 +71,17 @@ class EqualizedFocalLoss(OneVsRestLoss):
         self.register_buffer("positive_gradient", torch.zeros(size, dtype=exact_precision()))
         self.register_buffer("negative_gradient", torch.zeros(size, dtype=exact_precision()))
 
-    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def decision_formula(self) -> DecisionFormula | None:
         """See ``OneVsRestLoss``."""
-        exponent = self.exponents().to(logits)
+        if self.positive_gradient.dtype is not torch.float64:
+            return None
+        received = Received(self.positive_gradient, self.negative_gradient, self.gamma, self.scale)
+        positive, negative = self.alpha / self.gamma, (1 - self.alpha) / self.gamma
+        return DecisionFormula(Kind.EQUALIZED, positive, negative, received=received)
+
+    def terms(self, logits: Tensor, met: Met) -> tuple[Tensor, Tensor]:
+        """See ``OneVsRestLoss``."""
+        exponent = (self.exponents() if met.exponents is None else met.exponents).to(logits)
         factor = exponent / self.gamma
         tiny = torch.finfo(logits.dtype).eps
         p, rest = torch.sigmoid(logits).clamp_min(tiny), torch.sigmoid(-logits).clamp_min(tiny)
@@ -91,6 +101,14 @@ class EqualizedFocalLoss(OneVsRestLoss):
         p = torch.sigmoid(logits.detach())
         positive = (counted * target * (1 - p)).sum(dim=0).to(self.positive_gradient)
         negative = (counted * (1 - target) * p).sum(dim=0).to(self.negative_gradient)
-        positive, negative = summed_over_ranks(positive, negative)
-        self.positive_gradient += positive
-        self.negative_gradient += negative
+        self._add(positive, negative)
+
+    def gather(self, received: Tensor) -> None:
+        """See ``ClassificationLoss``; (2, C) from the compiled loop, positives and negatives."""
+        self._add(*received)
+
+    def _add(self, *received: Tensor) -> None:
+        """Add what the classes received as positives and as negatives, over all processes."""
+        positive, negative = summed_over_ranks(*received)
+        self.positive_gradient.add_(positive)
+        self.negative_gradient.add_(negative)

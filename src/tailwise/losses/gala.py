@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, one_of, whole_number
 from tailwise.losses._base import LossOptions, Variant, exact_precision, number_of_classes, summed_over_ranks
-from tailwise.losses._fused import RowFormula, State, Term
+from tailwise.losses._fused import Met, RowFormula, State, Term
 from tailwise.losses._margin import MarginLoss, lowered
 from tailwise.losses._registry import register_loss
 
@@ -105,10 +105,10 @@ class GALALoss(MarginLoss):
         sums = (self.positive_gradient, self.negative_gradient, self.latest_sums)
         return RowFormula(Term.CROSS_ENTROPY, state=State(*sums, self.eps, self.lambda_pos, self.lambda_neg))
 
-    def recomputed(self, logits: Tensor, target: Tensor, offset: Tensor | None, margin: Tensor | None) -> Tensor:
+    def recomputed(self, logits: Tensor, target: Tensor, met: Met) -> Tensor:
         """The loss with the constants of the state as it was when the batch was met."""
-        assert offset is not None
-        assert margin is not None
+        assert met.margins is not None
+        offset, margin = met.margins
         adjusted = logits + offset
         if self.variant == "published":
             adjusted = lowered(adjusted, target.masked_fill(target == self.ignore_index, 0), margin)

@@ -7,6 +7,7 @@ from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range, whole_number
 from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions, one_minus_exp, require_tensor
+from tailwise.losses._fused import PLAIN, Met, RowFormula, Term
 from tailwise.losses._registry import register_loss
 
 
@@ -41,6 +42,8 @@ class InfluenceBalancedLoss(ClassificationLoss):
 
     option_names = SHARED_OPTION_NAMES
     needs_features = True
+    length: Tensor | None = None
+    """|h|_1 of the batch at hand, (B,); set past ``__setattr__``, which would forget what is prepared."""
 
     def __init__(
         self,
@@ -56,7 +59,6 @@ class InfluenceBalancedLoss(ClassificationLoss):
         self.gamma = None if gamma is None else in_range("gamma", gamma, at_least=0)
         self.start = whole_number("start", start, at_least=0)
         self.epoch = 0
-        self.length: Tensor | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the epoch, from 0, that the next batches belong to."""
@@ -78,11 +80,29 @@ class InfluenceBalancedLoss(ClassificationLoss):
             require_tensor("features", features)
             if features.ndim != 2 or len(features) != len(logits):
                 raise ValueError(f"features must be ({len(logits)}, F), got shape {tuple(features.shape)}")
-            self.length = features.detach().abs().sum(dim=1)
+            self.__dict__["length"] = features.detach().abs().sum(dim=1)
         try:
             return super().forward(logits, target)
         finally:
-            self.length = None
+            self.__dict__["length"] = None
+
+    def meet(self, target: Tensor, num_classes: int) -> Met:
+        """|h|_1."""
+        return PLAIN if self.length is None else Met(lengths=self.length.float())
+
+    def recomputed(self, logits: Tensor, target: Tensor, met: Met) -> Tensor:
+        """The loss with the lengths that the batch brought."""
+        self.__dict__["length"] = met.lengths
+        try:
+            return self.by_operations(logits, target)
+        finally:
+            self.__dict__["length"] = None
+
+    def row_formula(self) -> RowFormula:
+        """See ``ClassificationLoss``."""
+        if self.epoch < self.start:
+            return RowFormula(Term.CROSS_ENTROPY)
+        return RowFormula(Term.INFLUENCE, a=self.alpha, b=self.epsilon, c=self.gamma or 0.0, d=1.0)
 
     def target_term(self, log_p: Tensor, label: Tensor) -> Tensor:
         """Of the samples, log_p (B,), or of every class as their label, (B, C)."""

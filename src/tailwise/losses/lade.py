@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
 from tailwise.losses._base import SHARED_OPTION_NAMES, SharedOptions, one_hot, require_mean
+from tailwise.losses._fused import Partition, RowFormula
 from tailwise.losses._registry import register_loss
 from tailwise.losses.logit_adjusted import LogitAdjustedLoss
 
@@ -65,9 +66,14 @@ class LADELoss(LogitAdjustedLoss):
         self.remine_lambda = in_range("remine_lambda", remine_lambda, at_least=0)
         self.regularizer_weight = in_range("regularizer_weight", regularizer_weight, at_least=0)
 
-    def row_formula(self) -> None:
-        """None: R is over the columns."""
-        return
+    def row_formula(self) -> RowFormula | None:
+        """See ``ClassificationLoss``; R is over the columns."""
+        formula = super().row_formula()
+        if formula is None:
+            return None
+        shift = self.log_prior + math.log(len(self.log_prior))
+        partition = Partition(self.log_prior.exp(), shift, self.remine_lambda, self.regularizer_weight)
+        return formula._replace(partition=partition)
 
     def regularizer(self, logits: Tensor, target: Tensor) -> Tensor:
         """R of a batch: logits (B, C); target (B,) class indices or (B, C) probabilities."""

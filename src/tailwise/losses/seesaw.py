@@ -11,7 +11,15 @@ from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range, whole_number
-from tailwise.losses._base import SharedOptions, exact_precision, one_hot, summed_over_ranks
+from tailwise.losses._base import (
+    SharedOptions,
+    double_precision,
+    exact_precision,
+    one_hot,
+    require_labels,
+    summed_over_ranks,
+)
+from tailwise.losses._fused import Met, Negatives, RowFormula, Term
 from tailwise.losses._registry import register_loss
 from tailwise.losses._weighted_negatives import WeightedNegativesLoss
 
@@ -46,6 +54,7 @@ class SeesawLoss(WeightedNegativesLoss):
 
     gathered = ("seen",)
     seen: Tensor | None
+    log_counts: Tensor
 
     def __init__(
         self,
@@ -66,7 +75,13 @@ class SeesawLoss(WeightedNegativesLoss):
         self.q = in_range("q", q, at_least=0)
         self.eps = in_range("eps", eps, above=0)
         # Floating, for soft targets are counted as well.
+        self.derive()
         self.register_buffer("seen", None if num_classes is None else torch.zeros(num_classes, dtype=exact_precision()))
+
+    def derive(self) -> None:
+        """log N of counts that are given."""
+        if self.class_counts is not None:
+            self.log_counts = double_precision(self.class_counts).clamp_min(1).log()
 
     def see(self, target: Tensor, num_classes: int) -> None:
         """Count a batch in training mode."""
@@ -75,13 +90,35 @@ class SeesawLoss(WeightedNegativesLoss):
         if not target.is_floating_point():
             target = one_hot(target, num_classes, target != self.ignore_index)
         (found,) = summed_over_ranks(target.detach().sum(dim=0).to(self.seen))
-        self.seen += found
+        self.seen.add_(found)
 
-    def log_weights(self, logits: Tensor, label: Tensor) -> Tensor:
+    def meet(self, target: Tensor, num_classes: int) -> Met:
+        """The counts, and whether the compiled loop is to add this batch to them first."""
+        seen = self.seen
+        if seen is None:
+            return Met(log_counts=self.log_counts.float())
+        counts = self.training
+        if counts and torch.distributed.is_available() and torch.distributed.is_initialized():
+            require_labels(target.masked_fill(target == self.ignore_index, 0), num_classes)
+            self.see(target, num_classes)
+            counts = False
+        return Met(log_counts=torch.empty(num_classes), counts=counts)
+
+    def row_formula(self) -> RowFormula | None:
+        """See ``ClassificationLoss``."""
+        if self.seen is not None and self.seen.dtype is not torch.float64:
+            return None
+        negatives = Negatives(mitigation=self.p, compensation=self.q, log_eps=math.log(self.eps), seen=self.seen)
+        return RowFormula(Term.CROSS_ENTROPY, negatives=negatives)
+
+    def log_weights(self, logits: Tensor, label: Tensor, met: Met) -> Tensor:
         """Log M + log C."""
-        known = self.class_counts if self.seen is None else self.seen
-        assert known is not None
-        log_counts = known.clamp_min(1).to(logits).log()
+        if met.log_counts is not None:
+            log_counts = met.log_counts.to(logits)
+        elif self.seen is not None:
+            log_counts = self.seen.clamp_min(1).log().to(logits)
+        else:
+            log_counts = self.log_counts.to(logits)
         mitigation = self.p * (log_counts - log_counts[label].unsqueeze(1)).clamp_max(0)
         log_score = F.log_softmax(logits, dim=1)
         own = log_score.gather(1, label.unsqueeze(1)).clamp_min(math.log(self.eps))

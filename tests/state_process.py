@@ -1,0 +1,39 @@
+"""One of two processes that train losses with a state together; started from a file that can be imported."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from loss_cases import problem
+from tailwise.losses import ClassificationLoss, EqualizedFocalLoss, GALALoss, SeesawLoss
+
+DTYPES = torch.float32, torch.float64
+"""The first goes by the compiled loop, the second by tensor operations."""
+
+
+def losses_with_state() -> list[ClassificationLoss]:
+    return [GALALoss(5), SeesawLoss(5), EqualizedFocalLoss(5)]
+
+
+def train(losses: list[ClassificationLoss], dtype: torch.dtype, share: slice) -> None:
+    """Four global batches, of which only a share is seen here."""
+    for seed in range(4):
+        logits, target = problem(seed=seed)
+        for loss in losses:
+            loss(logits[share].to(dtype), target[share])
+
+
+def train_share(rank: int, port: int, file: str) -> None:
+    """Unequal shares; rank 1 saves the states."""
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
+    states = []
+    for dtype in DTYPES:
+        losses = losses_with_state()
+        train(losses, dtype, slice(0, 7) if rank == 0 else slice(7, 12))
+        states += [loss.state_dict() for loss in losses]
+    if rank == 1:
+        torch.save(states, file)
+    torch.distributed.destroy_process_group()
