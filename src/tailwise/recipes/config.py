@@ -15,6 +15,7 @@ from tailwise.counts import ClassCounts
 from tailwise.data.config import DataConfig
 from tailwise.losses import ClassificationLoss, MultiExpertLoss
 from tailwise.models.classifier import BACKBONES, known_backbone
+from tailwise.recipes.contrastive_config import BalancedContrast, Contrastive, NoContrast
 from tailwise.recipes.loss_config import LossConfig
 from tailwise.recipes.mixing_config import ContextRichOversampling, Mixing, NoMixing
 from tailwise.recipes.optimizer_config import AdamConfig, LearningRateConfig, Optimizer, refuse_late
@@ -129,6 +130,7 @@ class Recipe(Section):
     class_weights: ClassWeights = EqualWeights()
     sampling: Sampling = InstanceSampling()
     mixing: Mixing = NoMixing()
+    contrastive: Contrastive = NoContrast()
     optimizer: Optimizer = AdamConfig()
     learning_rate: LearningRateConfig = LearningRateConfig()
     training: TrainingConfig
@@ -153,6 +155,25 @@ class Recipe(Section):
         for sampling in (self.sampling, getattr(self.stage2, "sampling", None)):
             if isinstance(sampling, BalancedBatches):
                 sampling.check_batch_size(self.training.batch_size)
+        return self
+
+    @model_validator(mode="after")
+    def _check_contrastive(self) -> Recipe:
+        """Refuse a contrastive branch beside what it does not fit."""
+        if not isinstance(self.contrastive, BalancedContrast):
+            return self
+        if not isinstance(self.mixing, NoMixing):
+            raise ValueError(
+                f"contrastive: {self.contrastive.name} compares samples of one class each, but mixing is "
+                f"{self.mixing.name}; leave one of the two out"
+            )
+        if self.experts is not None:
+            raise ValueError(f"contrastive: {self.contrastive.name} is for one head; leave experts out")
+        if not (self.data.augmentation or self.contrastive.augmentation):
+            raise ValueError(
+                f"contrastive: {self.contrastive.name} compares two views of a sample, which without augmentation are "
+                "the same; add data.augmentation or contrastive.augmentation"
+            )
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,9 +15,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from tailwise.contrastive import BalancedContrastiveBranch
 from tailwise.data.arrays import Arrays
 from tailwise.data.augment.batch import batch_generator
-from tailwise.data.augment.steps import augment
+from tailwise.data.augment.steps import StepModel, augment, check_steps
 from tailwise.data.loader import Batches, PreparedData
 from tailwise.errors import InputError
 from tailwise.heads import ExpertHeads
@@ -26,6 +27,7 @@ from tailwise.metrics import classification_report
 from tailwise.models.classifier import build_classifier
 from tailwise.models.ride import MultiExpertResNet, routed_logits
 from tailwise.recipes.config import ModelConfig, Recipe
+from tailwise.recipes.contrastive_config import BalancedContrast
 from tailwise.recipes.loss_config import LossConfig
 from tailwise.recipes.optimizer_config import LearningRateConfig
 from tailwise.recipes.stage2_config import ClassMeans, HeadTraining, Routing, SecondTraining, WeightBalancing
@@ -72,6 +74,15 @@ class _SecondStage:
     class_weights: Callable[[int], Tensor] | None
     same_inputs: bool
     """Whether a sample is the same in every epoch: not augmented, and not of a list, whose images are cropped anew."""
+
+
+@dataclass(frozen=True)
+class _Contrast:
+    """A contrastive branch, its share of the loss, and the augmentation of the two views that it compares."""
+
+    branch: BalancedContrastiveBranch
+    factor: float
+    steps: Sequence[StepModel]
 
 
 class _Predictions(NamedTuple):
@@ -128,8 +139,11 @@ class Run:
             self.mix = recipe.mixing.mix(data.train.arrays, fabric.device, recipe.training.epochs)
             self.partners = recipe.mixing.partners(data.train.arrays, recipe.seed, recipe.training.epochs)
         self._set_class_weights(0)
+        self.contrast = self._contrast(data)
         # A loss may learn as well, the strength of its adjustment.
         learned = [*classifier.parameters(), *self.loss.parameters()]
+        if self.contrast is not None:
+            learned += self.contrast.branch.parameters()
         optimizer = build_optimizer(recipe.optimizer, learned, fabric.device.type)
         self.num_parameters = classifier.num_parameters
         self.compile = compiled
@@ -150,6 +164,16 @@ class Run:
         loss.match_classes(len(self.class_names), torch.device("cpu"))
         _check_fits(loss, config.name, self.recipe.model, epochs)
         return loss.to(self.fabric.device)
+
+    def _contrast(self, data: PreparedData) -> _Contrast | None:
+        config = self.recipe.contrastive
+        if not isinstance(config, BalancedContrast):
+            return None
+        steps = self.recipe.data.augmentation if config.augmentation is None else config.augmentation
+        with _named("contrastive"):
+            check_steps(steps, data.train.arrays.sample_shape)
+            branch = config.branch(self.class_counts, self._head_weight().shape[1])
+        return _Contrast(branch.to(self.fabric.device), config.factor, steps)
 
     def _set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Train ``network`` by ``optimizer`` from here on."""
@@ -206,6 +230,7 @@ class Run:
             network = self._router_training(config)
             groups = [{"params": list(network.router.parameters()), "lr": optimizer.lr}]
         self.class_weights, self.draw, self.mix, self.partners = second.class_weights, second.draw, None, None
+        self.contrast = None
         self._set_class_weights(0)
         self._set_up(network, build_optimizer(optimizer, groups, self.fabric.device.type))
         first = self.recipe.training.epochs
@@ -256,7 +281,12 @@ class Run:
             "optimizer": self.optimizer.optimizer,
             "precision": self.fabric.strategy.precision,
         }
-        further: dict[str, Stateful | None] = {"max_norm": self.max_norm, "router": self.router}
+        branch = None if self.contrast is None else self.contrast.branch
+        further: dict[str, Stateful | None] = {
+            "max_norm": self.max_norm,
+            "router": self.router,
+            "contrastive": branch,
+        }
         return parts | {name: part for name, part in further.items() if part is not None}
 
     def fit(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
@@ -298,7 +328,10 @@ class Run:
         mixing_generator = epoch_generator(stage.seed, epoch, "mixing")
         for inputs, targets in stage.batches.shuffled(stage.seed, epoch, self.draw, self.partners):
             generator = batch_generator(stage.seed, epoch, batches)
-            inputs = augment(inputs, self.recipe.data.augmentation, generator)
+            views = [augment(inputs, self.recipe.data.augmentation, generator)]
+            if self.contrast is not None:
+                views += [augment(inputs, self.contrast.steps, generator) for _ in range(2)]
+            inputs = torch.cat(views) if len(views) > 1 else views[0]
             if self.mix is not None:
                 inputs, targets = self.mix(inputs, targets, epoch, mixing_generator)
             self.optimizer.zero_grad()
@@ -323,6 +356,8 @@ class Run:
         loss: Tensor
         if self.router is not None:
             loss = self.network(inputs, targets)
+        elif self.contrast is not None:
+            loss = self._loss_with_contrast(self.contrast, inputs, targets)
         elif isinstance(self.loss, MultiExpertLoss):
             logits, features = self.network(inputs, with_experts=True)
             loss = self.loss(logits, targets, features)
@@ -332,6 +367,21 @@ class Run:
         else:
             loss = self.loss(self.network(inputs), targets)
         return loss
+
+    def _loss_with_contrast(self, contrast: _Contrast, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of the first third of the inputs, and the contrast of the others, which are views of the same."""
+        size = len(targets)
+        logits, features = self.network(inputs, with_features=True)
+        further = (features[:size],) if self.loss.needs_features else ()
+        loss: Tensor = self.loss(logits[:size], targets, *further)
+        views = features[size:].unflatten(0, (2, size))
+        return loss + contrast.factor * contrast.branch.forward(views, targets, self._head_weight())
+
+    def _head_weight(self) -> Tensor:
+        """(C, F) of the one head."""
+        weight = self.classifier.head.weight
+        assert isinstance(weight, Tensor)
+        return weight
 
     def _predict(self, batches: Batches) -> _Predictions:
         # Not the compiled network: other batches would need graphs of their own, and the next call overwrites results.
