@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tailwise.hyperparameters import in_range, one_of, whole_number
+from tailwise.hyperparameters import flag, in_range, one_of, whole_number
 
 
 @pytest.mark.parametrize("value", [2, 2.0, np.float32(2), np.int64(2)])
@@ -42,6 +42,13 @@ def test_whole_numbers_are_integers_from_the_bound_up(value: Any) -> None:
     with pytest.raises(ValueError, match=r"^num_classes must be a whole number from 1 up, got "):
         whole_number("num_classes", value, at_least=1)
     assert type(whole_number("num_classes", np.int32(1), at_least=1)) is int
+
+
+def test_flags_are_bools_alone() -> None:
+    assert flag("learnable", np.bool_(True)) is True
+    for value in ("false", 0, 1, None):
+        with pytest.raises(ValueError, match=rf"^learnable must be True or False, got {value!r}$"):
+            flag("learnable", value)
 
 
 def test_the_choices_are_listed() -> None:

@@ -1,4 +1,4 @@
-"""What a hyper-parameter may be: the one place where a number or a choice out of its range is refused."""
+"""What a hyper-parameter may be: the one place where a number, a flag or a choice out of its range is refused."""
 
 from __future__ import annotations
 
@@ -51,6 +51,17 @@ def whole_number(name: str, value: object, at_least: float = -math.inf) -> int:
         return int(value)
     bound = f" from {at_least:g} up" if math.isfinite(at_least) else ""
     raise ValueError(f"{name} must be a whole number{bound}, got {value!r}")
+
+
+def flag(name: str, value: object) -> bool:
+    """``value`` as a bool, if it is one of Python or numpy: a text such as "false" would count as true.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise ValueError(f"{name} must be True or False, got {value!r}")
 
 
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:

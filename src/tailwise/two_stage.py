@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from typing_extensions import Self
 
 from tailwise.counts import ClassCounts
-from tailwise.hyperparameters import in_range, one_of
+from tailwise.hyperparameters import flag, in_range, one_of
 
 Metric = Literal["cosine", "euclidean"]
 
@@ -38,7 +38,7 @@ class FrozenBackbone(nn.Module):
         super().__init__()
         self.backbone = backbone.requires_grad_(False)
         self.head = head
-        self.shift_batch_norm = shift_batch_norm
+        self.shift_batch_norm = flag("shift_batch_norm", shift_batch_norm)
         self.train(self.training)
 
     @property

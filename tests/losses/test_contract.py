@@ -413,3 +413,12 @@ def test_printed_with_many_classes_it_shows_their_number_alone(case: LossCase) -
 
 def test_printed_weights_of_few_classes_are_short() -> None:
     assert repr(build_loss("ce", weight=[0.1, 2])) == "CrossEntropyLoss(weight=[0.1, 2.0])"
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [("gppe", "detach_weight"), ("asl_multi_label", "detach_weight"), ("logit_adjusted", "learnable")],
+)
+def test_text_is_not_taken_for_a_flag(name: str, argument: str) -> None:
+    with pytest.raises(ValueError, match=f"{argument} must be True or False, got 'false'"):
+        build_loss(name, counts_for(5), **{argument: "false"})

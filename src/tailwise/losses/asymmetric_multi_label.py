@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Unpack
 
-from tailwise.hyperparameters import in_range
+from tailwise.hyperparameters import flag, in_range
 from tailwise.losses._base import SharedOptions
 from tailwise.losses._fused import Met
 from tailwise.losses._fused_decisions import DecisionFormula, Kind
@@ -53,7 +53,7 @@ class MultiLabelAsymmetricLoss(OneVsRestLoss):
         self.gamma_pos = in_range("gamma_pos", gamma_pos, at_least=0)
         self.gamma_neg = in_range("gamma_neg", gamma_neg, at_least=0)
         self.margin = in_range("margin", margin, at_least=0, below=1)
-        self.detach_weight = detach_weight
+        self.detach_weight = flag("detach_weight", detach_weight)
 
     def decision_formula(self) -> DecisionFormula:
         """See ``OneVsRestLoss``."""

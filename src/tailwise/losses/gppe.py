@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from tailwise.conversion import as_array
 from tailwise.counts import CountsLike
-from tailwise.hyperparameters import in_range
+from tailwise.hyperparameters import flag, in_range
 from tailwise.losses._base import ClassificationLoss, LossOptions
 from tailwise.losses._fused import RowFormula, Term
 from tailwise.losses._gradient_penalty import penalised_cross_entropy
@@ -71,7 +71,7 @@ class GPPELoss(ClassificationLoss):
         self.alpha = in_range("alpha", alpha)
         self.beta = in_range("beta", beta)
         self.margin = in_range("margin", margin, at_least=0, below=1)
-        self.detach_weight = detach_weight
+        self.detach_weight = flag("detach_weight", detach_weight)
         self.majority = torch.zeros(0, dtype=torch.bool)
         self.derive()
 

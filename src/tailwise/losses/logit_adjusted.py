@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
-from tailwise.hyperparameters import in_range
+from tailwise.hyperparameters import flag, in_range
 from tailwise.losses._base import (
     ClassificationLoss,
     LossOptions,
@@ -55,7 +55,7 @@ class LogitAdjustedLoss(ClassificationLoss):
         super().__init__(class_counts, **options)
         require_every_class(self.class_counts, "its log prior is infinite")
         tau = in_range("tau", tau)
-        self.learnable = learnable
+        self.learnable = flag("learnable", learnable)
         self.tau: float | nn.Parameter = nn.Parameter(torch.tensor(tau, dtype=exact_precision())) if learnable else tau
         self.derive()
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from typing_extensions import Self
 
-from tailwise.hyperparameters import whole_number
+from tailwise.hyperparameters import flag, whole_number
 from tailwise.losses._base import double_precision, require_tensor
 
 
@@ -62,8 +62,8 @@ class ScoreMetric(ClassificationMetric):
 
     def __init__(self, num_classes: int, per_class: bool = False, from_logits: bool = True, **options: Any) -> None:
         super().__init__(num_classes, **options)
-        self.per_class = per_class
-        self.from_logits = from_logits
+        self.per_class = flag("per_class", per_class)
+        self.from_logits = flag("from_logits", from_logits)
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Count a batch.

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tailwise.hyperparameters import flag
+
 
 def check_batch(inputs: Tensor, targets: Tensor) -> None:
     """Refuse targets that are not the (B,) class indices of ``inputs`` (B, ...)."""
@@ -39,7 +41,7 @@ def drawn_shares(
     """lam ~ Beta(alpha, beta): (B,), or (1,) for the whole batch."""
     if not alpha > 0:
         raise ValueError(f"alpha must be positive, got {alpha}; leave mixing out instead of alpha 0")
-    return generator.beta(alpha, beta, samples if per_sample else 1)
+    return generator.beta(alpha, beta, samples if flag("per_sample", per_sample) else 1)
 
 
 def shuffled(samples: int, device: torch.device, generator: np.random.Generator) -> Tensor:
