@@ -23,9 +23,10 @@ class InfluenceBalancedLoss(ClassificationLoss):
         L = alpha / (I + epsilon) * F,   I = |p - onehot_y|_1 * |h|_1 = 2 * (1 - p_y) * |h|_1,   p = softmax(z)
         F = -log p_y, or -(1 - p_y)^gamma * log p_y
 
-    I is the influence of a sample on the weights of the last layer, h its features. As released, the gradient goes
-    through I as well; not through h. The paper trains with cross entropy first and with this from half of the epochs
-    on (``start``), with class weights n_c^-1 normalised to sum C.
+    I is the influence of a sample on the weights of the last layer, h its features. The gradient goes through I, as in
+    the released code, but not on through h, as it does there: the loss would fall with longer features. The paper
+    trains with cross entropy first and with this from half of the epochs on (``start``), with class weights n_c^-1
+    normalised to sum C.
 
     Args:
         alpha: factor, positive; chosen such that the loss is about as large as cross entropy.
