@@ -380,3 +380,14 @@ def test_influence_takes_the_lengths_of_the_features() -> None:
         results.append((value.detach(), gradient.detach(), torch.autograd.grad(gradient.square().sum(), z)[0]))
     for found, wanted, tolerance in zip(*results, (1e-6, 1e-6, 1e-3), strict=True):
         assert_near(found, wanted, tolerance)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"q": 1.0}, {"q": 0.0}, {"q": 1.5}, {"q": 3.0}, {"eps": 1e-9}, {"p": 0.0}, {"p": 12.0}, {"p": 12.0, "q": 0.5}],
+)
+def test_seesaw_of_any_strength(options: dict[str, float]) -> None:
+    """Some by weights that are products of exponentials, some by their logarithms."""
+    counts = [100_000, 5_000, 300, 20, 1]
+    for scale in (0.1, 3.0, 40.0):
+        assert_same(SeesawLoss(class_counts=counts, **options), *batch(37, 5, scale=scale))

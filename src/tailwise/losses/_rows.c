@@ -51,6 +51,7 @@ typedef struct {
     double mitigation, compensation, log_eps;
     double *seen;      /* (C): the samples of each class, to which those of the batch are added where it `counts` */
     float *log_counts; /* (C): log max(seen, 1), computed where there are some */
+    const float *shares; /* (C): count^mitigation as a share of the largest, for `seesaw_softmax`; NULL where it is not for it */
     int counts;
 } Negatives;
 
@@ -192,7 +193,7 @@ INLINE uint64_t key_of(int64_t seed, int64_t row) {
 
 /* A number below 2^24 for each class of a row, all equally likely: a hash of 32 bits, which vector code computes. */
 INLINE uint32_t drawn(uint64_t key, uint32_t class) {
-    uint32_t h = (class ^ (uint32_t)key) * 0x9e3779b9u + (uint32_t)(key >> 32);
+    uint32_t h = (class ^ (uint32_t)key) + (uint32_t)(key >> 32);
     h ^= h >> 16;
     h *= 0x7feb352du;
     h ^= h >> 15;
@@ -270,6 +271,39 @@ INLINE Softmax softmax_of(float *x, int64_t classes, float top, int64_t label, f
     x[label] = exp_of_negative(own - top);
     const double sum = others + x[label], log_sum = own == top ? log1p(others) : log(sum);
     return (Softmax){sum, log_sum, x[label] / sum, others / sum, (double)own - top - log_sum};
+}
+
+/* The softmax with the weights of the seesaw loss, and its exponentials in x: weights are products of exponentials, so that
+ * each is computed once. For a compensation of 0, 1 or 2. */
+INLINE Softmax seesaw_softmax(const Loss *loss, const Negatives *negatives, const float *z, int64_t label, float *x) {
+    const int64_t classes = loss->classes, filled = padded(classes);
+    const float *shares = negatives->shares, own = z[label];
+    float top = -INFINITY;
+    memcpy(x, z, (size_t)classes * sizeof(float));
+    for (int64_t j = classes; j < filled; j++) x[j] = -INFINITY;
+    SIMD(reduction(max : top))
+    for (int64_t j = 0; j < filled; j++) top = x[j] > top ? x[j] : top;
+    const double all = exponentials(x, classes, top);
+    const float own_part = x[label], least = (float)(all * exp(negatives->log_eps));
+    const float per_floor = 1 / (own_part > least ? own_part : least), per_share = 1 / shares[label];
+    const float once = negatives->compensation > 0 ? 1 : 0, twice = negatives->compensation > 1 ? 1 : 0;
+    x[label] = 0;
+    double others = 0;
+    for (int64_t start = 0; start < classes; start += BLOCK) {
+        const int64_t end = start + BLOCK < classes ? start + BLOCK : classes;
+        float part = 0;
+        SIMD(reduction(+ : part))
+        for (int64_t j = start; j < end; j++) {
+            const float rarer = shares[j] * per_share, likelier = x[j] * per_floor;
+            const float more = likelier > 1 ? likelier - 1 : 0;
+            x[j] *= (rarer < 1 ? rarer : 1) * (1 + once * more) * (1 + twice * more);
+            part += x[j];
+        }
+        others += part;
+    }
+    x[label] = own_part;
+    const double sum = others + own_part, log_sum = own == top ? log1p(others) : log(sum);
+    return (Softmax){sum, log_sum, own_part / sum, others / sum, (double)own - top - log_sum};
 }
 
 /* sum_j w_j * (x_j - top), and sum_j w_j. */
@@ -358,15 +392,16 @@ INLINE double rows_of(const Loss *loss, const Spread *spread, const Negatives *n
             if (row_loss) row_loss[i] = 0;
             continue;
         }
-        float own;
-        const float top = weighs ? with_negatives(loss, negatives, z, label, place + i, x, &own)
-                                 : adjusted(loss, z, label, x, &own);
+        float own = 0, top = 0;
+        if (!negatives->shares)
+            top = weighs ? with_negatives(loss, negatives, z, label, place + i, x, &own) : adjusted(loss, z, label, x, &own);
         if (lengths) own_of_row.d = lengths[i];
         const double eps = spread->smoothing ? spread->smoothing[label] : spread->eps;
         const Other other = eps > 0 ? spread->other : OTHER_NONE;
         double linear_sum = 0, weight_sum = 0;
         if (other == OTHER_LINEAR) weighted_sums(x, weight, classes, top, &linear_sum, &weight_sum);
-        const Softmax softmax = softmax_of(x, classes, top, label, own);
+        const Softmax softmax = negatives->shares ? seesaw_softmax(loss, negatives, z, label, x)
+                                                  : softmax_of(x, classes, top, label, own);
         const double sum = softmax.sum, log_sum = softmax.log_sum, log_p = softmax.log_p;
         const double own_weight = weight ? weight[label] : 1;
         if (received) received[label] += own_weight * softmax.q;
@@ -593,6 +628,26 @@ static void count(const Negatives *negatives, const int64_t *target, int64_t row
     for (int64_t j = 0; j < loss->classes; j++) negatives->log_counts[j] = log_of(seen[j] > 1 ? (float)seen[j] : 1);
 }
 
+#define MOST_MITIGATION 60 /* exp of minus it is far from underflow */
+#define LEAST_LOG_EPS (-14) /* the square of exp of minus it is far from overflow */
+
+/* What `seesaw_softmax` takes, in `shares` (C), where it is for it; else NULL. */
+static const float *seesaw_shares(const Negatives *negatives, int64_t classes, float *shares) {
+    const double compensation = negatives->compensation, mitigation = negatives->mitigation;
+    const float *log_counts = negatives->log_counts;
+    if (!log_counts || negatives->log_eps < LEAST_LOG_EPS) return NULL;
+    if (compensation != 0 && compensation != 1 && compensation != 2) return NULL;
+    float least = log_counts[0], most = log_counts[0];
+    for (int64_t j = 1; j < classes; j++) {
+        least = log_counts[j] < least ? log_counts[j] : least;
+        most = log_counts[j] > most ? log_counts[j] : most;
+    }
+    if (mitigation * (most - least) > MOST_MITIGATION) return NULL;
+    SIMD()
+    for (int64_t j = 0; j < classes; j++) shares[j] = exp_of_negative((float)mitigation * (log_counts[j] - most));
+    return shares;
+}
+
 /* A batch into the state, through running sums where there are. */
 static void add_to_state(const State *state, const double *received, double divisor, int64_t classes) {
     const double unit = 1 / (divisor > DBL_MIN ? divisor : DBL_MIN);
@@ -697,13 +752,14 @@ static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t number
     if (batch.parts > batch.rows) batch.parts = (long)batch.rows;
     if (batch.parts < 1) batch.parts = 1;
     batch.width = (size_t)padded(classes);
-    batch.room = malloc((size_t)batch.parts * (ROOMS * batch.width + 1) * sizeof(double));
+    batch.room = malloc(((size_t)batch.parts * (ROOMS * batch.width + 1) + batch.width) * sizeof(double));
     if (!batch.room) return PyErr_NoMemory();
     batch.sums = batch.room + (size_t)batch.parts * ROOMS * batch.width;
     double sum;
     Py_BEGIN_ALLOW_THREADS
     if (state.theta) set_margins(&state, &batch.loss);
     if (batch.negatives.seen) count(&batch.negatives, batch.target, batch.rows, &batch.loss);
+    batch.negatives.shares = seesaw_shares(&batch.negatives, classes, (float *)(batch.sums + batch.parts));
     share_out(run_rows, &batch, batch.parts);
     double *received = given ? given : batch.room; /* that of the first part */
     sum = put_together(&batch, received);
