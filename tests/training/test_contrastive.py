@@ -12,6 +12,7 @@ from recipe_trees import quick_recipe, stop_after
 from tailwise.data.augment import steps
 from tailwise.errors import InputError
 from tailwise.recipes.config import Recipe
+from tailwise.training import contrast as contrast_module
 from tailwise.training import run as run_module
 from tailwise.training.engine import RunOptions, train
 
@@ -42,7 +43,8 @@ def test_views_are_augmented_each_for_itself(tmp_path: Path, monkeypatch: pytest
         seen.append((len(chosen), found.clone()))
         return found
 
-    monkeypatch.setattr(run_module, "augment", recording)
+    for module in (run_module, contrast_module):
+        monkeypatch.setattr(module, "augment", recording)
     further = "contrastive.augmentation=[{name: crop, padding: 2}, {name: flip}]"
     train(contrasted(further, "training.epochs=1"), tmp_path, ONE_THREAD)
     first, second, third = seen[:3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,10 +15,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from tailwise.contrastive import BalancedContrastiveBranch
 from tailwise.data.arrays import Arrays
 from tailwise.data.augment.batch import batch_generator
-from tailwise.data.augment.steps import StepModel, augment, check_steps
+from tailwise.data.augment.steps import augment, check_steps
 from tailwise.data.loader import Batches, PreparedData
 from tailwise.errors import InputError
 from tailwise.heads import ExpertHeads
@@ -34,6 +33,7 @@ from tailwise.recipes.stage2_config import ClassMeans, HeadTraining, Routing, Se
 from tailwise.routing import ExpertRouter
 from tailwise.sampling import Draw, epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint, saved_stage
+from tailwise.training.contrast import Contrast
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.run_directory import RunDirectory
 from tailwise.training.two_stage import FeatureBatches, MaxNorm, RouterTraining, finished_head
@@ -74,15 +74,6 @@ class _SecondStage:
     class_weights: Callable[[int], Tensor] | None
     same_inputs: bool
     """Whether a sample is the same in every epoch: not augmented, and not of a list, whose images are cropped anew."""
-
-
-@dataclass(frozen=True)
-class _Contrast:
-    """A contrastive branch, its share of the loss, and the augmentation of the two views that it compares."""
-
-    branch: BalancedContrastiveBranch
-    factor: float
-    steps: Sequence[StepModel]
 
 
 class _Predictions(NamedTuple):
@@ -165,7 +156,7 @@ class Run:
         _check_fits(loss, config.name, self.recipe.model, epochs)
         return loss.to(self.fabric.device)
 
-    def _contrast(self, data: PreparedData) -> _Contrast | None:
+    def _contrast(self, data: PreparedData) -> Contrast | None:
         config = self.recipe.contrastive
         if not isinstance(config, BalancedContrast):
             return None
@@ -173,7 +164,7 @@ class Run:
         with _named("contrastive"):
             check_steps(steps, data.train.arrays.sample_shape)
             branch = config.branch(self.class_counts, self._head_weight().shape[1])
-        return _Contrast(branch.to(self.fabric.device), config.factor, steps)
+        return Contrast(branch.to(self.fabric.device), config.factor, steps)
 
     def _set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Train ``network`` by ``optimizer`` from here on."""
@@ -328,10 +319,9 @@ class Run:
         mixing_generator = epoch_generator(stage.seed, epoch, "mixing")
         for inputs, targets in stage.batches.shuffled(stage.seed, epoch, self.draw, self.partners):
             generator = batch_generator(stage.seed, epoch, batches)
-            views = [augment(inputs, self.recipe.data.augmentation, generator)]
+            images, inputs = inputs, augment(inputs, self.recipe.data.augmentation, generator)
             if self.contrast is not None:
-                views += [augment(inputs, self.contrast.steps, generator) for _ in range(2)]
-            inputs = torch.cat(views) if len(views) > 1 else views[0]
+                inputs = self.contrast.with_views(inputs, images, generator)
             if self.mix is not None:
                 inputs, targets = self.mix(inputs, targets, epoch, mixing_generator)
             self.optimizer.zero_grad()
@@ -368,14 +358,13 @@ class Run:
             loss = self.loss(self.network(inputs), targets)
         return loss
 
-    def _loss_with_contrast(self, contrast: _Contrast, inputs: Tensor, targets: Tensor) -> Tensor:
+    def _loss_with_contrast(self, contrast: Contrast, inputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of the first third of the inputs, and the contrast of the others, which are views of the same."""
         size = len(targets)
         logits, features = self.network(inputs, with_features=True)
         further = (features[:size],) if self.loss.needs_features else ()
         loss: Tensor = self.loss(logits[:size], targets, *further)
-        views = features[size:].unflatten(0, (2, size))
-        return loss + contrast.factor * contrast.branch.forward(views, targets, self._head_weight())
+        return loss + contrast.loss(features, targets, self._head_weight())
 
     def _head_weight(self) -> Tensor:
         """(C, F) of the one head."""
