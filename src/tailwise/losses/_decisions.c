@@ -268,10 +268,7 @@ static int64_t checked(const Batch *batch) {
         if (batch->label) {
             const int64_t label = batch->label[i];
             if (label == batch->ignored) continue;
-            if (label < 0 || label >= batch->classes) {
-                PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)label);
-                return -1;
-            }
+            if (!in_bounds(label, batch->classes)) return -1;
             valid++;
             continue;
         }

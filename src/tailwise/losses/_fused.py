@@ -8,7 +8,7 @@ targets, the tensor operations compute the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tailwise.compiled import nothing_traces, share_torchs_threads
+from tailwise.distributed import is_distributed
 
 try:
     from tailwise.losses import _rows
@@ -158,19 +159,33 @@ class RegionFormula(NamedTuple):
     class_share: float = 1.0
 
 
-class Prepared:
-    """The numbers that ``_rows`` takes of a loss as it is now, and the memory that they point to."""
+class Kept:
+    """What a compiled loop is given of a loss as it is now, until a constant that it was made of is written to."""
+
+    def __init__(self, classes: int, sources: Iterable[Tensor | None]) -> None:
+        self.classes = classes
+        self.sources = [(tensor, tensor._version) for tensor in sources if tensor is not None]
+
+    def holds_for(self, classes: int) -> bool:
+        """Whether it was prepared for so many classes, and nothing has been written to the constants meanwhile."""
+        for tensor, version in self.sources:  # all() would take longer, and every batch comes by here
+            if tensor._version != version:
+                return False
+        return self.classes == classes
+
+
+class Prepared(Kept):
+    """The numbers that ``_rows`` takes of a loss, and the memory that they point to."""
 
     def __init__(
         self, loss: ClassificationLoss, classes: int, formula: RowFormula, region: RegionFormula | None = None
     ) -> None:
-        self.classes = classes
         prior, shift = (None, None) if formula.partition is None else formula.partition[:2]
         constants = (
             *(loss.weight, formula.scales, formula.offset, formula.margin, formula.strength),
             *(formula.smoothing, prior, shift),
         )
-        self.sources = [(tensor, tensor._version) for tensor in constants if tensor is not None]
+        super().__init__(classes, constants)
         copies = {id(tensor): tensor.to(torch.float32).contiguous() for tensor, _ in self.sources}
         self.memory = list(copies.values())
 
@@ -197,13 +212,6 @@ class Prepared:
         if region is not None:
             of_classes = (region.region, region.delta, region.gamma, region.smooth, region.class_share)
             self.region = (region.alpha, *of_classes)
-
-    def holds_for(self, classes: int) -> bool:
-        """Whether it was prepared for so many classes, and nothing has been written to the constants meanwhile."""
-        for tensor, version in self.sources:  # all() would take longer, and every batch comes by here
-            if tensor._version != version:
-                return False
-        return self.classes == classes
 
 
 def can_fuse(logits: Tensor, target: Tensor) -> bool:
@@ -312,7 +320,7 @@ def _with_state(
     theta, phi, latest, *numbers = prepared.state
     constants = torch.empty(2, prepared.classes)
     received = None
-    if loss.training and torch.distributed.is_available() and torch.distributed.is_initialized():
+    if loss.training and is_distributed():
         received = torch.empty(prepared.classes + 1, dtype=torch.float64)
     state = (theta.data_ptr(), phi.data_ptr(), address_of(latest), *numbers, constants.data_ptr())
     gathering = (loss.training, address_of(received))

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from tailwise.compiled import share_torchs_threads
+from tailwise.distributed import is_distributed
 from tailwise.losses._fused import (
     PLAIN,
     Arguments,
+    Kept,
     Met,
     address_of,
     can_fuse,
@@ -64,13 +66,11 @@ class DecisionFormula(NamedTuple):
     received: Received | None = None
 
 
-class PreparedDecisions:
-    """The numbers that ``_decisions`` takes of a loss as it is now, and the memory that they point to."""
+class PreparedDecisions(Kept):
+    """The numbers that ``_decisions`` takes of a loss, and the memory that they point to."""
 
     def __init__(self, loss: OneVsRestLoss, classes: int, formula: DecisionFormula) -> None:
-        self.classes = classes
-        self.weight = loss.weight
-        self.version = 0 if loss.weight is None else loss.weight._version
+        super().__init__(classes, [loss.weight])
         self.memory = None if loss.weight is None else loss.weight.to(torch.float32).contiguous()
         *numbers, received = formula
         self.own: Arguments = (classes, loss.ignore_index, address_of(self.memory), *numbers)
@@ -78,10 +78,6 @@ class PreparedDecisions:
         if received is not None:
             addresses = (address_of(received.positive), address_of(received.negative))
             self.state = (received.gamma, received.scale, *addresses)
-
-    def holds_for(self, classes: int) -> bool:
-        """Whether it was prepared for so many classes, and nothing has been written to the weight meanwhile."""
-        return self.classes == classes and (self.weight is None or self.weight._version == self.version)
 
 
 def can_fuse_labels(logits: Tensor, target: Tensor) -> bool:
@@ -125,7 +121,7 @@ def _compute(
     else:
         exponents = torch.empty(prepared.classes)
         received = None
-        if loss.training and torch.distributed.is_available() and torch.distributed.is_initialized():
+        if loss.training and is_distributed():
             received = torch.zeros(2, prepared.classes, dtype=torch.float64)
         state = (*prepared.state, exponents.data_ptr(), loss.training, address_of(received))
         value, met = _decisions.decisions(*batch, *prepared.own, *output, *state), Met(exponents=exponents)

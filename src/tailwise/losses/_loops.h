@@ -96,4 +96,11 @@ static int right_number(const char *name, Py_ssize_t count, Py_ssize_t wanted) {
     return 0;
 }
 
+/* Whether a label is one of the classes; an error is set where it is not. */
+static int in_bounds(int64_t label, int64_t classes) {
+    if (label >= 0 && label < classes) return 1;
+    PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)label);
+    return 0;
+}
+
 #endif

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, can_look, require_labels, require_tensor
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss
+from tailwise.losses._checks import can_look, require_labels, require_tensor
 from tailwise.losses._fused import PLAIN, Met
 from tailwise.losses._fused_decisions import (
     DecisionFormula,
@@ -30,7 +31,6 @@ class OneVsRestLoss(ClassificationLoss):
     option_names = SHARED_OPTION_NAMES
     is_softmax = False
     several_labels = True
-    _decisions: PreparedDecisions | None = None
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """As of any loss: who overrides the terms does not inherit a formula in numbers."""
@@ -80,7 +80,8 @@ class OneVsRestLoss(ClassificationLoss):
         if not fusable:
             logits, target = self._columns(logits, target)
             fusable = can_fuse_decisions(logits, target)
-        if fusable and (prepared := self._prepared_decisions(logits)) is not None:
+        if fusable and (prepared := self.prepared(logits.shape[1], logits.device)) is not None:
+            assert isinstance(prepared, PreparedDecisions)
             return fused_decisions(self, logits, target, prepared)
         self.match_classes(logits.shape[1], logits.device)
         target, counted = self._entries(logits, target)
@@ -88,23 +89,10 @@ class OneVsRestLoss(ClassificationLoss):
         self.see(logits, target, counted)
         return loss
 
-    def _prepared_decisions(self, logits: Tensor) -> PreparedDecisions | None:
-        """What the compiled loop is given, kept as ``prepared`` keeps it."""
-        kept = self._decisions
-        if kept is None or not kept.holds_for(logits.shape[1]):
-            self.match_classes(logits.shape[1], logits.device)
-            formula = self.decision_formula()
-            kept = None if formula is None else PreparedDecisions(self, logits.shape[1], formula)
-            self.__dict__["_decisions"] = kept
-        return kept
-
-    def _forget(self) -> None:
-        super()._forget()
-        self.__dict__["_decisions"] = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """All but the addresses that the compiled loop is given, which a copy has not."""
-        return {name: value for name, value in super().__getstate__().items() if name != "_decisions"}
+    def prepare(self, num_classes: int) -> PreparedDecisions | None:
+        """See ``ClassificationLoss``."""
+        formula = self.decision_formula()
+        return None if formula is None else PreparedDecisions(self, num_classes, formula)
 
     def recomputed(self, logits: Tensor, target: Tensor, met: Met) -> Tensor:
         """The loss with the exponents that the compiled loop took."""

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Unpack
 
-from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions, one_hot, require_mean
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions
+from tailwise.losses._checks import one_hot, require_mean
 from tailwise.losses._fused import RegionFormula, RowFormula, Term
 
 

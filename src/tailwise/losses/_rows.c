@@ -597,10 +597,7 @@ static double checked_shares(const int64_t *target, int64_t number, int64_t clas
     for (int64_t i = 0; i < number; i++) {
         const int64_t label = target[i];
         if (label == ignored) continue;
-        if (label < 0 || label >= classes) {
-            PyErr_Format(PyExc_IndexError, "Target %lld is out of bounds.", (long long)label);
-            return -1;
-        }
+        if (!in_bounds(label, classes)) return -1;
         sum += weight ? weight[label] : 1;
     }
     return sum;

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, require_labels
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss
+from tailwise.losses._checks import require_labels
 from tailwise.losses._fused import PLAIN, Met
 
 

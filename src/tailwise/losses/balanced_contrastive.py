@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tailwise.counts import ClassCounts, CountsLike
 from tailwise.hyperparameters import in_range
-from tailwise.losses._base import require_labels, require_tensor
+from tailwise.losses._checks import require_labels, require_tensor
 
 
 class BalancedContrastiveLoss(nn.Module):

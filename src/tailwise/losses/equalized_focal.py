@@ -8,8 +8,10 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
+from tailwise.distributed import summed_over_ranks
 from tailwise.hyperparameters import in_range, whole_number
-from tailwise.losses._base import SharedOptions, exact_precision, number_of_classes, summed_over_ranks
+from tailwise.losses._base import SharedOptions, exact_precision
+from tailwise.losses._checks import number_of_classes
 from tailwise.losses._fused import Met
 from tailwise.losses._fused_decisions import DecisionFormula, Kind, Received
 from tailwise.losses._one_vs_rest import OneVsRestLoss

@@ -9,7 +9,8 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range
-from tailwise.losses._base import ClassificationLoss, LossOptions, one_minus_exp, per_class_factors
+from tailwise.losses._base import ClassificationLoss, LossOptions, one_minus_exp
+from tailwise.losses._checks import per_class_factors
 from tailwise.losses._fused import RowFormula, Term
 from tailwise.losses._registry import register_loss
 

@@ -10,8 +10,10 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
+from tailwise.distributed import summed_over_ranks
 from tailwise.hyperparameters import in_range, one_of, whole_number
-from tailwise.losses._base import LossOptions, Variant, exact_precision, number_of_classes, summed_over_ranks
+from tailwise.losses._base import LossOptions, Variant, exact_precision
+from tailwise.losses._checks import number_of_classes
 from tailwise.losses._fused import Met, RowFormula, State, Term
 from tailwise.losses._margin import MarginLoss, lowered
 from tailwise.losses._registry import register_loss

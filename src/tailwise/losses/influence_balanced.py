@@ -6,7 +6,8 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.hyperparameters import in_range, whole_number
-from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions, one_minus_exp, require_tensor
+from tailwise.losses._base import SHARED_OPTION_NAMES, ClassificationLoss, SharedOptions, one_minus_exp
+from tailwise.losses._checks import require_tensor
 from tailwise.losses._fused import PLAIN, Met, RowFormula, Term
 from tailwise.losses._registry import register_loss
 

@@ -10,7 +10,8 @@ from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
-from tailwise.losses._base import SHARED_OPTION_NAMES, SharedOptions, one_hot, require_mean
+from tailwise.losses._base import SHARED_OPTION_NAMES, SharedOptions
+from tailwise.losses._checks import one_hot, require_mean
 from tailwise.losses._fused import Partition, RowFormula
 from tailwise.losses._registry import register_loss
 from tailwise.losses.logit_adjusted import LogitAdjustedLoss

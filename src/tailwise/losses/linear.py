@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tailwise.hyperparameters import one_of, whole_number
-from tailwise.losses._base import ClassificationLoss, check_target, require_tensor
+from tailwise.losses._base import ClassificationLoss
+from tailwise.losses._checks import check_target, require_tensor
 from tailwise.losses._fused import keeps_graph
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from tailwise.counts import ClassCounts, CountsLike
 from tailwise.hyperparameters import in_range, whole_number
-from tailwise.losses._base import ClassificationLoss, double_precision, require_tensor
+from tailwise.losses._base import ClassificationLoss, double_precision
+from tailwise.losses._checks import require_tensor
 
 
 class MultiExpertLoss(nn.Module):

@@ -10,15 +10,10 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
+from tailwise.distributed import is_distributed, summed_over_ranks
 from tailwise.hyperparameters import in_range, whole_number
-from tailwise.losses._base import (
-    SharedOptions,
-    double_precision,
-    exact_precision,
-    one_hot,
-    require_labels,
-    summed_over_ranks,
-)
+from tailwise.losses._base import SharedOptions, double_precision, exact_precision
+from tailwise.losses._checks import one_hot, require_labels
 from tailwise.losses._fused import Met, Negatives, RowFormula, Term
 from tailwise.losses._registry import register_loss
 from tailwise.losses._weighted_negatives import WeightedNegativesLoss
@@ -98,7 +93,7 @@ class SeesawLoss(WeightedNegativesLoss):
         if seen is None:
             return Met(log_counts=self.log_counts.float())
         counts = self.training
-        if counts and torch.distributed.is_available() and torch.distributed.is_initialized():
+        if counts and is_distributed():
             require_labels(target.masked_fill(target == self.ignore_index, 0), num_classes)
             self.see(target, num_classes)
             counts = False

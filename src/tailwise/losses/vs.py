@@ -7,7 +7,8 @@ from typing_extensions import Unpack
 
 from tailwise.counts import CountsLike
 from tailwise.hyperparameters import in_range
-from tailwise.losses._base import ClassificationLoss, LossOptions, double_precision, require_every_class
+from tailwise.losses._base import ClassificationLoss, LossOptions, double_precision
+from tailwise.losses._checks import require_every_class
 from tailwise.losses._fused import Other, RowFormula, Term
 from tailwise.losses._registry import register_loss
 

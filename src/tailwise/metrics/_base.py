@@ -11,7 +11,8 @@ from torchmetrics import Metric
 from typing_extensions import Self
 
 from tailwise.hyperparameters import flag, whole_number
-from tailwise.losses._base import double_precision, require_tensor
+from tailwise.losses._base import double_precision
+from tailwise.losses._checks import require_tensor
 
 
 class ClassificationMetric(Metric):

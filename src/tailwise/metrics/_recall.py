@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tailwise.losses._base import require_tensor
+from tailwise.losses._checks import require_tensor
 from tailwise.metrics._base import ClassificationMetric, class_indices, require_scores
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch.utils.data import DistributedSampler
 
+from tailwise.distributed import is_distributed
 from tailwise.hyperparameters import whole_number
 from tailwise.sampling.by_class import Indices
 
@@ -42,7 +43,7 @@ class ShardedSampler(DistributedSampler[T_co], ABC):
         given, _ = self._given
         if given is not None:
             return given
-        return torch.distributed.get_world_size() if _process_group() else 1
+        return torch.distributed.get_world_size() if is_distributed() else 1
 
     @property
     def rank(self) -> int:  # type: ignore[override]
@@ -50,7 +51,7 @@ class ShardedSampler(DistributedSampler[T_co], ABC):
         _, given = self._given
         if given is not None:
             return given
-        return torch.distributed.get_rank() if _process_group() else 0
+        return torch.distributed.get_rank() if is_distributed() else 0
 
     def __iter__(self) -> Iterator[T_co]:
         self._check_rank()
@@ -73,7 +74,3 @@ class ShardedSampler(DistributedSampler[T_co], ABC):
     def _check_rank(self) -> None:
         if not 0 <= self.rank < self.num_replicas:
             raise ValueError(f"rank must lie from 0 to num_replicas - 1, got {self.rank} of {self.num_replicas}")
-
-
-def _process_group() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
