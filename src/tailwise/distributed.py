@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 
 
+AVAILABLE = torch.distributed.is_available()
+
+
 def is_distributed() -> bool:
     """Whether this process belongs to a group of processes."""
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
+    return AVAILABLE and torch.distributed.is_initialized()
 
 
 def summed_over_ranks(*tensors: Tensor) -> tuple[Tensor, ...]:

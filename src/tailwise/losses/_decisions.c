@@ -29,8 +29,10 @@ INLINE float at_least(float x, float least) { return x < least ? least : x; }
 /* p^a or q^a from the logarithm, which is kept at that of machine epsilon. */
 INLINE float power_by_log(float log_x, float exponent) { return exp_of_negative(exponent * at_least(log_x, LOG_EPSILON)); }
 
+enum { TILE = 512 }; /* classes that are computed together: ten arrays of so many stay in the processor's nearest cache */
+
 /* Of arrays a multiple of 4096 bytes apart, processors take a load from one to wait for a store to the other. */
-enum { APART = BLOCK + 9 * LANES };
+enum { APART = TILE + 9 * LANES };
 
 /* The decisions of some logits; q = 1 - p. The steps are loops of their own: in one, each would wait for the one before. */
 typedef struct {
@@ -122,8 +124,8 @@ INLINE Term negative(const Formula *formula, Kind kind, int with_margin, const D
     return (Term){-factor * log_q, factor * (p - moves * power * q * log_q)};
 }
 
-/* A batch whose rows several threads share. Rows of up to BLOCK classes are filled up to whole vectors and computed several
- * at a time, for short loops take longer to begin than to run; longer ones are computed in parts of BLOCK classes. */
+/* A batch whose rows several threads share. Rows of up to TILE classes are filled up to whole vectors and computed several
+ * at a time, for short loops take longer to begin than to run; longer ones are computed in parts of TILE classes. */
 typedef struct {
     const float *logits, *wanted; /* (B, C): the target, or NULL */
     const int64_t *label;         /* (B): the target, or NULL */
@@ -164,13 +166,14 @@ INLINE double finish(const Batch *batch, Kind kind, int with_margin, int gatheri
             if (g) memset(g, 0, (size_t)number * sizeof(float));
             return 0;
         }
+        const int64_t filled = padded(number); /* the filling adds 0, and to classes that there are not */
         float sum = 0;
         SIMD(reduction(+ : sum))
-        for (int64_t j = 0; j < number; j++) sum += of->value[at + j];
+        for (int64_t j = 0; j < filled; j++) sum += of->value[at + j];
         if (g) memcpy(g, of->slope + at, (size_t)number * sizeof(float));
         if (gathering) {
             SIMD()
-            for (int64_t j = 0; j < number; j++) room->received[start + j] += of->p[at + j];
+            for (int64_t j = 0; j < filled; j++) room->received[start + j] += of->p[at + j];
         }
         if (label < start || label >= start + number) return sum;
         const int64_t own = at + label - start;
@@ -215,8 +218,8 @@ INLINE double rows_of(const Batch *batch, Kind kind, int with_margin, int gather
     for (int64_t i = first; i < end; i += batch->together) {
         const int64_t rows = i + batch->together < end ? batch->together : end - i;
         double value = 0;
-        for (int64_t start = 0; start < classes; start += BLOCK) {
-            const int64_t number = start + BLOCK < classes ? BLOCK : classes - start;
+        for (int64_t start = 0; start < classes; start += TILE) {
+            const int64_t number = start + TILE < classes ? TILE : classes - start;
             const float *weight = batch->weight + start, *exponents = batch->exponents + start;
             for (int64_t row = 0; row < rows; row++)
                 memcpy(of.z + row * width, batch->logits + (i + row) * classes + start, (size_t)number * sizeof(float));
@@ -231,10 +234,10 @@ INLINE double rows_of(const Batch *batch, Kind kind, int with_margin, int gather
             for (int64_t row = 0; row < rows; row++) {
                 const double part = finish(batch, kind, with_margin, gathering, i + row, start, number, row * width, &of, room);
                 value += part;
-                if (batch->row_loss && classes <= BLOCK) batch->row_loss[i + row] = (float)(part * batch->unit);
+                if (batch->row_loss && classes <= TILE) batch->row_loss[i + row] = (float)(part * batch->unit);
             }
         }
-        if (batch->row_loss && classes > BLOCK) batch->row_loss[i] = (float)(value * batch->unit);
+        if (batch->row_loss && classes > TILE) batch->row_loss[i] = (float)(value * batch->unit);
         sum += value;
         if (!gathering) continue;
         for (int64_t j = 0; j < classes; j++) {
@@ -328,7 +331,7 @@ static PyObject *decisions(PyObject *module, PyObject *const *args, Py_ssize_t c
     if (batch.parts > batch.rows) batch.parts = (long)batch.rows;
     if (batch.parts < 1) batch.parts = 1;
     batch.width = padded(classes);
-    batch.together = batch.width > BLOCK ? 1 : BLOCK / batch.width;
+    batch.together = batch.width > TILE ? 1 : TILE / batch.width;
     const size_t parts = (size_t)batch.parts, width = (size_t)batch.width, tiled = width * (size_t)batch.together;
     batch.room = calloc(parts * (PER_PART * width + 1) + tiled, sizeof(double));
     if (!batch.room) return PyErr_NoMemory();

@@ -223,7 +223,7 @@ def can_fuse(logits: Tensor, target: Tensor) -> bool:
         and target.is_cpu
         and target.dim() == 1
         and takes_logits(logits)
-        and len(logits) == len(target)
+        and logits.size(0) == target.size(0)
     )
 
 

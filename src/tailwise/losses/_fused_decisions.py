@@ -112,9 +112,10 @@ def fused_decisions(loss: OneVsRestLoss, logits: Tensor, target: Tensor, prepare
 def _compute(
     loss: OneVsRestLoss, prepared: PreparedDecisions, logits: Tensor, target: Tensor, gradient: Tensor | None
 ) -> tuple[Tensor, Met]:
-    losses = torch.empty(len(logits)) if loss.reduction == "none" else None
+    size = logits.size(0)
+    losses = torch.empty(size) if loss.reduction == "none" else None
     address = target.data_ptr()
-    batch = (logits.data_ptr(), *((address, 0) if target.ndim == 1 else (0, address)), len(logits))
+    batch = (logits.data_ptr(), *((address, 0) if target.ndim == 1 else (0, address)), size)
     output = output_of(loss, logits, gradient, losses)
     if prepared.state is None:
         value, met = _decisions.decisions(*batch, *prepared.own, *output, *NO_STATE), PLAIN
