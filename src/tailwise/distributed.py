@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 AVAILABLE = torch.distributed.is_available()
 
 
