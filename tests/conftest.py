@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from browser import browser, page  # noqa: F401
 from small_data import write_small_data
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

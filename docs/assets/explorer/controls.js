@@ -65,7 +65,7 @@ function numberControl(setting, id, changed) {
     },
   });
   const field = element("input", {
-    type: "number", id, step: "any", "aria-describedby": `${id}-refused`,
+    type: "number", id, step: "any", placeholder: "None", "aria-describedby": `${id}-refused`,
     oninput: () => take(field.value === "" ? NaN : Number(field.value)),
   });
   const box = element("input", {
@@ -85,7 +85,7 @@ function numberControl(setting, id, changed) {
       field.setAttribute("aria-invalid", "false");
       wrong.hidden = true;
     }
-    if (!none) slider.value = onSlider(value);
+    slider.value = onSlider(value ?? setting.start);
     slider.setAttribute("aria-valuetext", none ? "none" : shown(value));
   }
   return { root, sync, limit: (top) => (slider.max = top) };

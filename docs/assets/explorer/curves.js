@@ -7,8 +7,8 @@ export const linspace = (first, last, points) =>
   Array.from({ length: points }, (_, i) => (i === points - 1 ? last : first + (i * (last - first)) / (points - 1)));
 
 export const AXES = {
-  p: { grid: linspace(0.005, 0.995, 199), title: "p<sub>y</sub>, probability of the sample’s own class" },
-  margin: { grid: linspace(-10, 10, 201), title: "z<sub>y</sub> − largest other logit; above 0 it is right" },
+  p: { grid: linspace(0.005, 0.995, 199), title: "p<sub>y</sub>, probability of the sample’s own class", short: "p<sub>y</sub>" },
+  margin: { grid: linspace(-10, 10, 201), title: "z<sub>y</sub> − largest other logit; above 0 it is right", short: "z<sub>y</sub> − largest other logit" },
 };
 
 // How the other classes share 1 - p_y: (C,), 0 for the class itself.

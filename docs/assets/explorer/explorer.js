@@ -55,7 +55,7 @@ function computed() {
 
 function draw({ counts, samples, grid, place, drawn }) {
   const [{ y, other }] = samples;
-  const xTitle = AXES[view.axis].title;
+  const { title, short } = AXES[view.axis];
   for (const box of page.querySelectorAll("figure")) {
     const key = box.dataset.figure;
     const plot = box.querySelector(".explorer-plot");
@@ -70,7 +70,7 @@ function draw({ counts, samples, grid, place, drawn }) {
         title: samples.length > 1 ? `${loss.title}, class ${samples[i].y}` : loss.title, slot, dashed: i > 0, y: each[key],
       })),
     );
-    drawCurves(plot, grid, curves, xTitle, grid[place]);
+    drawCurves(plot, grid, curves, isNarrow() ? short : title, grid[place]);
   }
   for (const button of page.querySelectorAll(".explorer-tabs button")) {
     button.setAttribute("aria-pressed", String(button.dataset.figure === figure));
@@ -84,10 +84,12 @@ const line = (slot, dashed) =>
 function describe({ counts, samples, grid, place, drawn }) {
   const [own, head] = samples;
   at("legend").replaceChildren(...drawn.map(({ loss, slot }) => element("li", {}, line(slot, false), loss.title)));
-  at("classes").textContent =
+  at("drawn").textContent =
     `Solid: a sample of ${samplesOf(counts, own.y)}.` + (head ? ` Dashed: of ${samplesOf(counts, head.y)}.` : "");
-  at("watched").textContent = own.other;
-  const columns = ["loss", "class", "L", "∂L/∂z_y", "∂L/∂z of the watched"];
+  const watched = samples.map(({ other }, i) => [i > 0 ? ", dashed ∂L/∂z" : "∂L/∂z", element("sub", { textContent: other })]);
+  const differ = head && head.other !== own.other;
+  at("watched").replaceChildren(...watched[0], ...(differ ? watched[1] : []));
+  const columns = ["loss", "class", "L", "pull", "push"];
   const rows = drawn.flatMap(({ loss, slot, curves }) =>
     curves.map((of, i) => {
       const cells = [String(samples[i].y), ...["loss", "own", "other"].map((key) => of[key][place].toPrecision(5))];
@@ -95,7 +97,7 @@ function describe({ counts, samples, grid, place, drawn }) {
       return element("tr", {}, name, ...cells.map((textContent) => element("td", { textContent })));
     }),
   );
-  const caption = `Read off at ${view.axis === "p" ? "p_y" : "logit margin"} = ${grid[place].toFixed(3)}`;
+  const caption = `At ${view.axis === "p" ? "p_y" : "a logit margin of"} ${grid[place].toFixed(3)}`;
   at("table").replaceChildren(
     element("caption", { textContent: caption }),
     element("thead", {}, element("tr", {}, ...columns.map((textContent) => element("th", { scope: "col", textContent })))),

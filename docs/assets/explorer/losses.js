@@ -122,7 +122,7 @@ const TVERSKY = [
   number("gamma", 0.75, "exponent of the Tversky part", { slider: [0.05, 3, 0.05], above: 0 }),
   number("smooth", 1e-6, "added to both sides of the fraction", SMOOTH),
 ];
-const smoothing = (initial) => number("label_smoothing", initial, "ε, shared among all classes", SHARE);
+const smoothing = (initial) => number("label_smoothing", initial, "ε, for all classes", SHARE);
 const variant = (says) => choice("variant", "published", ["published", "released"], says);
 
 const COSINES = ({ scale }) =>

@@ -15,7 +15,7 @@ export const PRESETS = [
     title: "Margins on cosines",
     link:
       "losses=cross_entropy,ldam,cri&classes=100&most=500&factor=100&axis=margin" +
-      "&ldam.scale=10&ldam.max_margin=0.2&cri.scale=10&cri.max_margin=0.2&cri.gamma=1.5",
+      "&ldam.max_margin=0.2&ldam.scale=10&cri.max_margin=0.2&cri.scale=10&cri.gamma=1.5",
   },
   { title: "Easy and hard samples", link: "losses=cross_entropy,focal,asl,cyclical_focal,poly&dashed=no" },
   { title: "Overlap", link: "losses=cross_entropy,dice,focal_tversky,combo,hybrid_focal&dashed=no" },

@@ -9,7 +9,7 @@ export const whole = (key, initial, says, range) => ({ key, kind: "number", whol
 // A number or None; `start` is what it is when it is first switched on.
 export const optional = (key, start, says, range) => ({ key, kind: "number", optional: true, initial: null, start, says, ...range });
 
-export const flag = (key, initial, says) => ({ key, kind: "flag", initial, says });
+export const flag = (key, initial, says, more) => ({ key, kind: "flag", initial, says, ...more });
 
 export const choice = (key, initial, choices, says, more) => ({ key, kind: "choice", initial, choices, says, ...more });
 
