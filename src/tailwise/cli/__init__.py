@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from tailwise.cli import bench, compare, datasets, evaluate, losses, rank, recipes, train
+from tailwise.cli import bench, compare, datasets, evaluate, losses, rank, recipes, train, tune
 from tailwise.errors import InputError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, compare, rank, evaluate, recipes, datasets, bench):
+for command in (train, compare, tune, rank, evaluate, recipes, datasets, bench):
     name = command.__name__.rpartition(".")[2]
     app.command(name, help=command.__doc__, epilog=command.EXAMPLE)(command.run)
 app.add_typer(losses.app, name="losses", help=losses.__doc__, epilog=losses.EXAMPLE)
@@ -47,7 +47,7 @@ def _exit_code() -> int:
         first = next(iter(str(error).strip().splitlines()), "")
         return _say(f"{type(error).__name__}: {first} (TAILWISE_DEBUG=1 shows where)", 1)
     if code == INTERRUPTED:
-        return _say("stopped; compare goes on from here when run again, train with --resume", 1)
+        return _say("stopped; compare goes on from here when run again, and so does tune; train with --resume", 1)
     return code if isinstance(code, int) else 0
 
 

@@ -35,8 +35,11 @@ def console() -> Console:
 
 
 @contextmanager
-def epoch_progress(label: str, epochs: int) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A bar that moves with every epoch of every run; where they fail it leaves the screen to the error."""
+def epoch_progress(label: str, epochs: int | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A bar that moves with every epoch of every run; where they fail it leaves the screen to the error.
+
+    It has no end where nobody knows how many epochs there will be.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

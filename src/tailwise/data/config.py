@@ -28,6 +28,9 @@ class DataConfig(BaseModel):
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="share of the profile's samples of each class that is held out of training"
     )
+    validation_fold: Annotated[int, Field(ge=0)] = Field(
+        0, description="which of them: 1 holds out the samples that follow those of 0, and so on in a circle"
+    )
     test_profile: TestProfile = "natural"
     augmentation: list[Step] = Field(
         default_factory=list, description="random changes to training images, one after the other"

@@ -37,17 +37,20 @@ class Chosen:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Training and test samples of a run, and those held out of training where there are."""
+    """Training and test samples of a run, and those held out of training where there are.
+
+    A run that is not to be tested has no test samples.
+    """
 
     train: Chosen
-    test: Chosen
+    test: Chosen | None
     validation: Chosen | None = None
 
     @property
     def parts(self) -> dict[str, Chosen]:
         """The samples by what they are for."""
-        parts = {"train": self.train, "test": self.test}
-        return parts if self.validation is None else {**parts, "validation": self.validation}
+        parts = {"train": self.train, "test": self.test, "validation": self.validation}
+        return {name: chosen for name, chosen in parts.items() if chosen is not None}
 
     def fingerprint(self) -> str:
         """A hash of every sample, or its path, and label, by which a resumed run knows its data again."""
@@ -59,10 +62,10 @@ class PreparedData:
         return digest.hexdigest()
 
 
-def prepare(config: DataConfig, root: Path | None) -> PreparedData:
+def prepare(config: DataConfig, root: Path | None, tested: bool = True) -> PreparedData:
     """Read the source, keep the wanted classes, draw the training and the test profile, and carve the validation split.
 
-    The test samples are the same whether there is a validation split or not.
+    The test samples are the same whether there is a validation split or not; they are not read unless ``tested``.
 
     Raises:
         InputError: a file is missing or broken, there are not two classes, the test samples are shaped otherwise than
@@ -74,18 +77,21 @@ def prepare(config: DataConfig, root: Path | None) -> PreparedData:
     check_steps(config.augmentation, train.arrays.sample_shape)
     available = train.arrays.counts
     train = _draw(train, subset_indices(train.arrays.targets, config.profile.class_counts(available), config.seed))
-    test = _read(config, root, "test")
-    trained, tested = (train.arrays.kind, test.arrays.kind)
-    if trained != tested:
-        raise InputError(f"training data are {trained} but test data {tested}; they must be alike")
-    counts = test_counts(test.arrays.counts, config.test_profile, train.arrays.counts)
-    test = _draw(test, subset_indices(test.arrays.targets, counts, config.seed))
+    test = _test_samples(config, root, train) if tested else None
     if config.validation_fraction == 0:
         return PreparedData(train, test)
     carved = validation_counts(train.arrays.counts, config.validation_fraction)
-    held_out = subset_indices(train.arrays.targets, carved, config.seed)
+    held_out = subset_indices(train.arrays.targets, carved, config.seed, config.validation_fold)
     kept = np.delete(np.arange(len(train.indices)), held_out)
     return PreparedData(_draw(train, kept), test, _draw(train, held_out))
+
+
+def _test_samples(config: DataConfig, root: Path | None, train: Chosen) -> Chosen:
+    test = _read(config, root, "test")
+    if train.arrays.kind != test.arrays.kind:
+        raise InputError(f"training data are {train.arrays.kind} but test data {test.arrays.kind}; they must be alike")
+    counts = test_counts(test.arrays.counts, config.test_profile, train.arrays.counts)
+    return _draw(test, subset_indices(test.arrays.targets, counts, config.seed))
 
 
 def _read(config: DataConfig, root: Path | None, split: Split) -> Chosen:

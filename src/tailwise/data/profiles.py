@@ -93,7 +93,7 @@ def multi_step_counts(num_classes: int, steps: Sequence[tuple[int, Collection[in
     return ClassCounts(counts)
 
 
-def subset_indices(targets: ArrayLike, class_counts: CountsLike, seed: int | None) -> NDArray[np.int64]:
+def subset_indices(targets: ArrayLike, class_counts: CountsLike, seed: int | None, fold: int = 0) -> NDArray[np.int64]:
     """Which samples to keep so that class c has ``class_counts[c]`` of them.
 
     Each class is drawn by its own generator, seeded by (seed, class): changing one class's count leaves the others'
@@ -103,6 +103,7 @@ def subset_indices(targets: ArrayLike, class_counts: CountsLike, seed: int | Non
         targets: (N,) integer labels, 0 <= label < C.
         class_counts: C wanted counts.
         seed: of the draw, 0 or larger; None takes the first samples of each class.
+        fold: 1 takes the samples that follow those of 0, and so on; past the last sample of a class from its first.
 
     Returns:
         Ascending int64 indices into ``targets``.
@@ -127,7 +128,7 @@ def subset_indices(targets: ArrayLike, class_counts: CountsLike, seed: int | Non
                 "data.profile, set cap: true to take what there is"
             )
         order = members if seed is None else np.random.default_rng((seed, label)).permutation(members)
-        chosen.append(order[:count])
+        chosen.append(np.roll(order, -fold * count)[:count])
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 

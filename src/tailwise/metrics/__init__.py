@@ -8,7 +8,7 @@ from tailwise.metrics.average_precision import MacroAveragePrecision
 from tailwise.metrics.balanced_accuracy import BalancedAccuracy
 from tailwise.metrics.classwise_calibration import ClasswiseCalibrationError
 from tailwise.metrics.geometric_mean import GeometricMean
-from tailwise.metrics.report import classification_report
+from tailwise.metrics.report import classification_report, decision_report
 from tailwise.metrics.shot_accuracy import ShotAccuracy
 from tailwise.metrics.worst_class_recall import WorstClassRecall
 
@@ -25,4 +25,5 @@ __all__ = [
     "ShotAccuracy",
     "WorstClassRecall",
     "classification_report",
+    "decision_report",
 ]

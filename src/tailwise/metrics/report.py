@@ -49,9 +49,39 @@ def classification_report(
     """
     counts = ClassCounts(class_counts)
     scores, labels = _checked(logits, target, len(counts))
-    probabilities = scores.softmax(dim=1)
-    predicted = scores.argmax(dim=1)
+    report = decision_report(scores.argmax(dim=1), labels, counts)
+    report["ece"] = float(
+        multiclass_calibration_error(scores.softmax(dim=1), labels, len(counts), n_bins=ece_bins, norm="l1")
+    )
+    auc, ap = _ranking(scores, labels, labels.bincount(minlength=len(counts)))
+    ranked = ~auc.isnan()
+    if ranked.any():
+        binary = len(counts) == 2
+        report["auc"] = float(auc[1] if binary else auc[ranked].mean())
+        report["ap"] = float(ap[1] if binary else ap[ranked].mean())
+    return report
+
+
+def decision_report(
+    predicted: Tensor | NDArray[Any], target: Tensor | NDArray[Any], class_counts: CountsLike
+) -> dict[str, float]:
+    """The metrics of :func:`classification_report` that follow from the predicted classes alone: all but ece, auc, ap.
+
+    Args:
+        predicted: (N,) class indices.
+        target: (N,) class indices.
+        class_counts: (C,) training counts.
+
+    Raises:
+        ValueError: the shapes do not fit, there is no sample, or a class is not below C.
+    """
+    counts = ClassCounts(class_counts)
     num_classes = len(counts)
+    labels = as_tensor(target).cpu()
+    if labels.ndim != 1 or len(labels) == 0:
+        raise ValueError(f"target must be (N,) class indices of at least one sample, got shape {tuple(labels.shape)}")
+    labels = class_indices("target", labels, len(labels), num_classes)
+    predicted = class_indices("predicted", as_tensor(predicted).cpu(), len(labels), num_classes)
     hits, actual = (counted.double() for counted in class_hits(predicted, labels, num_classes))
     claimed = predicted.bincount(minlength=num_classes).double()
     present = actual > 0
@@ -59,8 +89,6 @@ def classification_report(
     precisions = hits / claimed.clamp_min(1)
     f1_scores = 2 * hits / (actual + claimed).clamp_min(1)
     present_or_claimed = present | (claimed > 0)
-    auc, ap = _ranking(scores, labels, actual)
-    ranked = ~auc.isnan()
     binary = num_classes == 2
 
     report = {
@@ -72,11 +100,7 @@ def classification_report(
         "recall": recalls[1] if binary else recalls[present].mean(),
         "g_mean": recalls[present].log().mean().exp(),
         "mcc": multiclass_matthews_corrcoef(predicted, labels, num_classes),
-        "ece": multiclass_calibration_error(probabilities, labels, num_classes, n_bins=ece_bins, norm="l1"),
     }
-    if ranked.any():
-        report["auc"] = auc[1] if binary else auc[ranked].mean()
-        report["ap"] = ap[1] if binary else ap[ranked].mean()
     for group, classes in zip(("many", "medium", "few"), counts.groups(), strict=True):
         members = torch.from_numpy(classes)[present[torch.from_numpy(classes)]]
         if len(members):

@@ -92,7 +92,9 @@ def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Path]]:
         finished |= {place.resolve(): read_run(place) for place in places if place.resolve() not in finished}
         begun = [file.parent for file in sorted(folder.rglob("config.yaml"))]
         unfinished |= {place.resolve(): place for place in begun if place.resolve() not in finished}
-    return list(finished.values()), list(unfinished.values())
+    # The trials of a search were not tested: they are no results.
+    tested = [run for run in finished.values() if not any(name.startswith("validation/") for name in run.metrics)]
+    return tested, list(unfinished.values())
 
 
 def summary_notes(summary: dict[str, Any]) -> tuple[str, ...]:

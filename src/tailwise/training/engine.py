@@ -32,6 +32,8 @@ class RunOptions:
     compile: train the network through ``torch.compile``, with CUDA graphs on a GPU; its first steps take a minute.
     command: what the user typed, for the record.
     on_epoch: called with each line of ``metrics.jsonl``.
+    tested: test the last weights. A trial of a search does without: the test samples are not even read, and its
+        summary has metrics of the validation samples instead.
     """
 
     data_root: Path | None = None
@@ -41,6 +43,7 @@ class RunOptions:
     compile: bool = False
     command: str = ""
     on_epoch: Callable[[dict[str, Any]], None] = _ignore
+    tested: bool = True
 
 
 def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict[str, Any]:
@@ -69,7 +72,7 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
 def _train(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], options: RunOptions) -> dict[str, Any]:
     set_threads(options.threads)
     fabric = build_fabric(recipe, options.device)
-    data = prepare(recipe.data, options.data_root)
+    data = prepare(recipe.data, options.data_root, options.tested)
     run = Run(recipe, directory, fabric, data, options.compile)
     samples = {name: chosen.indices for name, chosen in data.parts.items()}
     with directory.opened(config, samples, data.fingerprint()):

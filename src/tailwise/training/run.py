@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tailwise.data.arrays import Arrays
@@ -96,10 +97,10 @@ class Run:
         self.class_counts = data.train.arrays.counts
         self.class_names = data.train.arrays.class_names
         self.train_batches = Batches(data.train.arrays, recipe.training.batch_size, fabric.device)
-        self.test_batches = Batches(data.test.arrays, EVALUATION_BATCH, fabric.device)
-        self.validation_batches = None
-        if data.validation is not None:
-            self.validation_batches = Batches(data.validation.arrays, EVALUATION_BATCH, fabric.device)
+        self.test_batches, self.validation_batches = (
+            None if chosen is None else Batches(chosen.arrays, EVALUATION_BATCH, fabric.device)
+            for chosen in (data.test, data.validation)
+        )
         torch.manual_seed(recipe.seed)
         with _named("model"):
             classifier = build_classifier(
@@ -296,8 +297,9 @@ class Run:
             line: dict[str, Any] = {"epoch": epoch + 1, "stage": self.stage.number}
             line["train/loss"] = self._train_epoch(epoch)
             line |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
-            if training.evaluate_every and (epoch + 1) % training.evaluate_every == 0:
-                line |= self._test_metrics(self._predict(self.test_batches))
+            every = training.evaluate_every
+            if every and (epoch + 1) % every == 0 and self.test_batches is not None:
+                line |= self._metrics("test", self._predict(self.test_batches))
             self.directory.append_metrics(line)
             save_checkpoint(self.directory.checkpoint, epoch + 1, self.stage.number, self._parts)
             on_epoch(line)
@@ -403,26 +405,32 @@ class Run:
             done = [(output(inputs).float(), targets) for inputs, targets in batches.in_order()]
         return torch.cat([outputs for outputs, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
 
-    def _test_metrics(self, predictions: _Predictions) -> dict[str, float]:
+    def _metrics(self, part: str, predictions: _Predictions) -> dict[str, float]:
         report = classification_report(predictions.logits, predictions.targets, self.class_counts)
         if predictions.experts is not None:
             report["experts"] = float(predictions.experts.double().mean())
-        return {f"test/{name}": value for name, value in report.items()}
+        return {f"{part}/{name}": value for name, value in report.items()}
 
     def finish(self, command: str) -> dict[str, Any]:
-        """Test the last weights and write what the run leaves."""
+        """Test the last weights, if the run is to be tested, and write what it leaves."""
         began = time.perf_counter()
         found = self._finish_stage2()
-        tested = self._predict(self.test_batches)
-        predictions = {"logits": tested.logits.numpy(), "targets": tested.targets.numpy()}
-        if tested.experts is not None:
-            predictions["experts"] = tested.experts.numpy()
+        predictions: dict[str, NDArray[Any]] = {}
+        metrics: dict[str, float] = {}
         if self.validation_batches is not None:
             held_out = self._predict(self.validation_batches)
             predictions |= {
                 "validation_logits": held_out.logits.numpy(),
                 "validation_targets": held_out.targets.numpy(),
             }
+            if self.test_batches is None:
+                metrics = self._metrics("validation", held_out)
+        if self.test_batches is not None:
+            tested = self._predict(self.test_batches)
+            predictions |= {"logits": tested.logits.numpy(), "targets": tested.targets.numpy()}
+            metrics = self._metrics("test", tested)
+            if tested.experts is not None:
+                predictions["experts"] = tested.experts.numpy()
         self.directory.write_arrays("predictions.npz", **predictions)
         self.directory.write_weights(self.classifier.state_dict())
         if self.router is not None:
@@ -438,7 +446,7 @@ class Run:
             "class_counts": list(self.class_counts),
             "class_names": list(self.class_names),
             "data": self.train_batches.residence,
-            "metrics": self._test_metrics(tested),
+            "metrics": metrics,
         }
         if self.recipe.experts is not None:
             summary["experts"] = self.recipe.experts.number

@@ -79,7 +79,7 @@ class RunDirectory:
             recorded = yaml.safe_load(config_file.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
             raise InputError(f"{config_file} cannot be read ({error}); delete the run directory") from error
-        different = _first_difference(_with_defaults(recorded), config)
+        different = first_difference(_with_defaults(recorded), config)
         if different:
             raise InputError(
                 f"{self.path} holds a run with another {different}; choose another --out or delete that run"
@@ -98,7 +98,7 @@ class RunDirectory:
         except OSError as error:
             raise InputError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from error
         with lock:
-            if not _locked(lock):
+            if not locked(lock):
                 raise InputError(f"another process is training in {self.path}; wait for it or choose another --out")
             if (self.path / "indices.npz").exists():
                 with np.load(self.path / "indices.npz", allow_pickle=False) as recorded:
@@ -170,12 +170,15 @@ class RunDirectory:
         write_atomically(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in self.metrics()[:epochs]))
 
 
-def _locked(file: IO[str]) -> bool:
-    """Take the lock of an open file, which ends with the process; where there are none, nothing is held."""
+def locked(file: IO[Any], wait: bool = False) -> bool:
+    """Take the lock of an open file, which ends with the process; where there are none, nothing is held.
+
+    Whether it was taken: it is not where another holds it, unless one waits for that.
+    """
     if sys.platform == "win32":
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     return True
@@ -189,11 +192,11 @@ def _with_defaults(recorded: Any) -> Any:
         return recorded
 
 
-def _first_difference(old: Any, new: Any, path: str = "") -> str | None:
+def first_difference(old: Any, new: Any, path: str = "") -> str | None:
     """Dotted name of the first entry in which two configurations differ, with both values."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*new, *(key for key in old if key not in new)]:
-            different = _first_difference(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+            different = first_difference(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
             if different:
                 return different
         return None

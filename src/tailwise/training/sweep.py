@@ -34,10 +34,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that did not finish, and why."""
+    """A job that did not finish, and why: what went wrong in training, or input that cannot be used."""
 
     job: Job
     reason: str
+    bad_input: bool = False
 
 
 def run_directory(out: Path, recipe: Recipe) -> Path:
@@ -50,7 +51,9 @@ def epochs_left(jobs: Sequence[Job]) -> int:
     return sum(max(0, job.recipe.total_epochs - RunDirectory(job.out).epochs) for job in jobs)
 
 
-def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Report) -> list[Failure]:
+def sweep(
+    jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Report, stop_at_bad_input: bool = True
+) -> list[Failure]:
     """Train every job; finished runs are left as they are, interrupted ones go on.
 
     Args:
@@ -58,6 +61,7 @@ def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Re
         options: for every run.
         processes: how many runs at a time; 1 trains in this process.
         on_epoch: called in this process with each line of ``metrics.jsonl``.
+        stop_at_bad_input: whether an InputError of one run ends the sweep; otherwise that run has failed.
 
     Returns:
         The jobs that failed in training; one that fails does not stop the others.
@@ -73,7 +77,7 @@ def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Re
     options = replace(options, resume=True)
     if processes == 1:
         options = replace(options, on_epoch=on_epoch)
-        return [failure for job in jobs if (failure := _train_job(job, options))]
+        return [failure for job in jobs if (failure := _train_job(job, options, stop_at_bad_input))]
     options = replace(options, on_epoch=_send)
     context = multiprocessing.get_context("spawn")
     lines: multiprocessing.Queue[dict[str, Any] | None] = context.Queue()
@@ -83,7 +87,7 @@ def sweep(jobs: Sequence[Job], options: RunOptions, processes: int, on_epoch: Re
     pool = ProcessPoolExecutor(processes, context, _start_worker, (lines,))
     try:
         with _interrupts_ignored():  # inherited by the workers: Ctrl-C reaches the whole group, the parent ends them
-            futures = {pool.submit(_train_job, job, options): job for job in jobs}
+            futures = {pool.submit(_train_job, job, options, stop_at_bad_input): job for job in jobs}
         outcomes = [_outcome(future, futures[future]) for future in as_completed(futures)]
     except BaseException:
         # Runs can be stopped anywhere, so nobody waits for those that are under way.
@@ -116,13 +120,14 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def _train_job(job: Job, options: RunOptions) -> Failure | None:
+def _train_job(job: Job, options: RunOptions, stop_at_bad_input: bool) -> Failure | None:
     try:
         train(job.recipe, job.out, replace(options, command=job.command))
-    except InputError:
-        raise
     except (RuntimeError, ValueError, OSError) as error:
-        return Failure(job, next(iter(str(error).strip().splitlines()), type(error).__name__))
+        bad_input = isinstance(error, InputError)
+        if bad_input and stop_at_bad_input:
+            raise
+        return Failure(job, next(iter(str(error).strip().splitlines()), type(error).__name__), bad_input)
     return None
 
 
