@@ -71,7 +71,7 @@ def methods_figure(findings: Findings) -> Figure:
         axes.plot(best, row, "o", color=COLOURS[0], zorder=3)
     axes.set_yticks(range(len(order)), [f"{name} ({shown[name].trials})" for name in order])
     axes.set_xlabel(f"{findings.plan.metric.replace('_', ' ')}, held-out samples, percent")
-    title = "Methods with their own settings (open) and at their best (filled); number of trials"
+    title = "Open: own settings; filled: the best of (so many) trials"
     axes.set_title(title, loc="left", size=10)
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)

@@ -101,8 +101,8 @@ def sentences(findings: Findings) -> list[str]:
             "held-out samples do not decide."
         )
     found.append(
-        f"It is the best of {trained}, so luck is in its value; the test set has no part in the choice, and its values "
-        "none in that luck."
+        f"The best of {trained} owes part of its value to luck; the test set, which has no part in the choice, shows "
+        "none of that."
     )
     if findings.held_out.caution:
         found.append(findings.held_out.caution)
