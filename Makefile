@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin
 
-.PHONY: install demo test lint docs clean
+.PHONY: install demo test test-long lint docs clean
 
 install: $(VENV)/.installed
 
@@ -24,6 +24,10 @@ lint: install
 
 test: lint
 	$(RUN)/pytest -n auto
+
+# What takes minutes each, and `make test` leaves out.
+test-long: install
+	$(RUN)/pytest -n auto -m long
 
 docs: install
 	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"

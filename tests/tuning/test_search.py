@@ -120,12 +120,13 @@ searched(Path(sys.argv[1]), *quick_plan(), int(sys.argv[2]))
 """
 
 
+@pytest.mark.parametrize("kills", [(15,), pytest.param((6, 15, 24), marks=pytest.mark.long)], ids=["once", "thrice"])
 def test_search_killed_at_any_point_goes_on_to_the_same_choice(
-    whole: tuple[Path, list[tuple[Any, ...]]], tmp_path: Path
+    kills: tuple[int, ...], whole: tuple[Path, list[tuple[Any, ...]]], tmp_path: Path
 ) -> None:
     """Killed when the journal reaches some length, so in the middle of asking, training or telling."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
-    for lines in (6, 15, 24):
+    for lines in kills:
         process = subprocess.Popen([sys.executable, "-c", SEARCH, str(tmp_path), str(TRIALS)], env=environment)
         deadline = time.monotonic() + 240
         journal = tmp_path / JOURNAL
@@ -177,6 +178,7 @@ def test_folds_are_pooled_and_hold_out_different_samples(tmp_path: Path) -> None
     assert len(pooled(places)[1]) == sum(findings.held_out.counts)
 
 
+@pytest.mark.long
 def test_processes_side_by_side_leave_the_same_trials_each_time(tmp_path: Path) -> None:
     told_by = [told(searched(tmp_path / name, *quick_plan(), 4, processes=2)) for name in ("one", "two")]
     assert told_by[0] == told_by[1]
