@@ -40,25 +40,28 @@ def epoch_progress(label: str, epochs: int | None) -> Iterator[Callable[[dict[st
 
     It has no end where nobody knows how many epochs there will be.
     """
+    with progress(label, epochs, "epochs") as advance:
+        yield lambda line: advance()
+
+
+@contextmanager
+def progress(label: str, total: int | None, unit: str) -> Iterator[Callable[[], None]]:
+    """A bar that moves with every call; where what it shows fails it leaves the screen to the error."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("epochs"),
+        TextColumn(unit),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(label, total=epochs)
-
-        def advance(line: dict[str, Any]) -> None:
-            progress.advance(task)
-
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task(label, total=total)
         try:
-            yield advance
+            yield lambda: shown.advance(task)
         except Exception:
-            progress.live.transient = True
+            shown.live.transient = True
             raise
 
 

@@ -214,6 +214,12 @@ def catalog() -> dict[str, RecipeTemplate]:
     return found
 
 
+def corrections_of(recipe: str) -> dict[str, Correction]:
+    """The corrections of a recipe of the package; none of one that is not."""
+    known = catalog()
+    return dict(known[recipe].corrections) if recipe in known else {}
+
+
 def _single(path: Path) -> RecipeTemplate:
     try:
         text = path.read_text(encoding="utf-8")

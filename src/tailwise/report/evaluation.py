@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tailwise.counts import ClassCounts
 from tailwise.data.profiles import TestProfile, subset_indices, test_counts
@@ -27,6 +29,7 @@ from tailwise.posthoc import (
     posthoc_arguments,
     search_tau,
 )
+from tailwise.posthoc._base import checked_validation, match_classes
 from tailwise.recipes.catalog import Correction
 from tailwise.report.runs import Run, read_config, read_predictions, read_run
 
@@ -96,15 +99,11 @@ def evaluate(
     run = read_run(run_path)
     train_counts = ClassCounts(run.class_counts)
     logits, targets = read_predictions(run_path)
-    try:
+    with _fitting_summary(run_path):
         available = ClassCounts.from_targets(targets, len(train_counts))
         rows = subset_indices(targets, test_counts(available, test_profile, train_counts), PROFILE_SEED)
         logits, targets = np.asarray(logits[rows], dtype=np.float64), targets[rows]
         plain = classification_report(logits, targets, train_counts)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"the predictions of {run_path} do not fit its summary ({error}); train it again") from error
     if posthoc is None:
         return Evaluation(plain, None, len(rows))
     found = None
@@ -114,11 +113,8 @@ def evaluate(
         if tau is None and "tau" in posthoc_arguments(posthoc):
             tau = 1.0
         chosen = arguments if tau is None else {"tau": tau, **arguments}
-        correction = build_posthoc(posthoc, train_counts, **chosen)
-        if isinstance(correction, ValidatedCorrection):
-            found = _learn(correction, run_path)
-        elif isinstance(correction, PriorShift) and correction.estimated:
-            found = _estimate(correction.fit(logits), len(rows))
+        correction, learned = _learned(posthoc, run_path, train_counts, logits, chosen)
+        found = learned or found
         corrected_logits = correction.transform(logits)
         corrected = classification_report(corrected_logits, targets, train_counts)
         if isinstance(correction, CostSensitiveDecision):
@@ -162,6 +158,61 @@ def rows_of(runs: Sequence[Run], names: Sequence[str], corrections: Mapping[str,
             of_method = [run for run in runs if run.loss == correction.method]
             shown += [corrected(run, name, correction.posthoc, **correction.arguments) for run in of_method]
     return shown
+
+
+def row_predictions(run: Run, corrections: Mapping[str, Correction]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Test logits (N, C) and targets (N,) of one of the runs that ``rows_of`` gives, corrected where its row is.
+
+    Raises:
+        InputError: the predictions are missing, broken or not those of the run.
+    """
+    stored, targets = read_predictions(run.path)
+    with _fitting_summary(run.path):
+        counts = ClassCounts(run.class_counts)
+        scores, labels = checked_validation(stored, targets)
+        match_classes(scores, len(counts), "summary.json")
+        ClassCounts.from_targets(labels, len(counts))
+    logits = np.asarray(scores.numpy())
+    if (row := corrections.get(run.loss)) is not None:
+        correction, _ = _learned(row.posthoc, run.path, counts, logits, row.arguments)
+        logits = correction.transform(logits)
+    return logits, np.asarray(labels.numpy())
+
+
+def corrected_in_training(run_path: Path) -> str | None:
+    """What of a run's training corrects for the class frequencies already: its loss or second stage; None if neither.
+
+    Raises:
+        InputError: the configuration of the run cannot be read.
+    """
+    config = read_config(run_path)
+    loss = find_loss(config["loss"]["name"])
+    stage2 = config.get("stage2", {}).get("name", "none")
+    if stage2 not in ("none", "routing"):  # routing chooses experts, and corrects nothing
+        return f"the second stage {stage2}"
+    return None if loss.adjust_at_test == "logit adjustment" else loss.name
+
+
+@contextmanager
+def _fitting_summary(run_path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"the predictions of {run_path} do not fit its summary ({error}); train it again") from error
+
+
+def _learned(
+    posthoc: str, run_path: Path, train_counts: ClassCounts, logits: NDArray[np.float64], arguments: Mapping[str, Any]
+) -> tuple[PosthocCorrection, str | None]:
+    """A correction that is ready for the logits, and a sentence about what it learned for that."""
+    correction = build_posthoc(posthoc, train_counts, **arguments)
+    if isinstance(correction, ValidatedCorrection):
+        return correction, _learn(correction, run_path)
+    if isinstance(correction, PriorShift) and correction.estimated:
+        return correction, _estimate(correction.fit(logits), len(logits))
+    return correction, None
 
 
 def _search(posthoc: str, run_path: Path, train_counts: ClassCounts) -> tuple[float, str]:
@@ -227,12 +278,7 @@ def _caveat(correction: PosthocCorrection, run_path: Path) -> str | None:
     if not isinstance(correction, (LogitAdjustment, PriorShift)):
         return None
     caveats = [UNCHANGED] if isinstance(correction, PriorShift) else []
-    config = read_config(run_path)
-    loss = find_loss(config["loss"]["name"])
-    stage2 = config.get("stage2", {}).get("name", "none")
-    stage2 = "none" if stage2 == "routing" else stage2  # which chooses experts, and corrects nothing
-    if stage2 != "none" or loss.adjust_at_test != "logit adjustment":
-        trained_with = loss.name if stage2 == "none" else f"the second stage {stage2}"
+    if (trained_with := corrected_in_training(run_path)) is not None:
         caveats.append(
             f"This run was trained with {trained_with}, which corrects for the class frequencies already: "
             "adjusting its logits once more is likely to make it worse."

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from tailwise.errors import InputError
 from tailwise.training.run_directory import write_atomically
 
+LITERAL = {"text.parse_math": False}  # a dollar in a method's name begins no formula
 # Text stays text, which readers can search and machines can read; the same figure gives the same bytes.
 SVG = {"svg.fonttype": "none", "svg.hashsalt": "tailwise"}
 
@@ -39,12 +40,19 @@ def write_figure(path: Path, draw: Callable[[], Figure]) -> None:
         InputError: the file is of another kind or cannot be written.
     """
     image_format = check_figure_path(path)
+    content = figure_bytes(image_format, draw)
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise InputError(f"cannot write to {path}: {error.strerror}; choose another --out") from error
+
+
+def figure_bytes(image_format: str, draw: Callable[[], Figure], transparent: bool = False) -> bytes:
+    """Draw a figure as "png" or "svg", with no other background than that of the page where it is transparent."""
     as_svg = image_format == "svg"
     content = io.BytesIO()
     # A user's own matplotlib settings (a dark style, LaTeX fonts) must not decide whether the figure is readable.
-    with matplotlib.style.context(["default", SVG] if as_svg else "default"):
-        draw().savefig(content, format=image_format, dpi=150, metadata={"Date": None} if as_svg else None)
-    try:
-        write_atomically(path, content.getvalue())
-    except OSError as error:
-        raise InputError(f"cannot write to {path}: {error.strerror}; choose another --out") from error
+    with matplotlib.style.context(["default", LITERAL, SVG] if as_svg else ["default", LITERAL]):
+        metadata = {"Date": None} if as_svg else None
+        draw().savefig(content, format=image_format, dpi=150, metadata=metadata, transparent=transparent)
+    return content.getvalue()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, f, rankdata, studentized_range, wilcoxon
 
 from tailwise.errors import InputError
-from tailwise.recipes.catalog import Correction, catalog
+from tailwise.recipes.catalog import Correction, corrections_of
 from tailwise.report.comparison import LOWER_IS_BETTER, SIGNIFICANT, by_method_and_seed, check_metric_names, holm
 from tailwise.report.evaluation import rows_of
 from tailwise.report.runs import Run
@@ -109,12 +109,11 @@ def ranked_rows(
     Raises:
         InputError: a name is of no method or correction, or a correction cannot be applied to a run.
     """
-    known = catalog()
     added = dict(corrections or {})
     of_recipe: dict[str, list[Run]] = {}
     for run in runs:
         of_recipe.setdefault(run.recipe, []).append(run)
-    own = {recipe: dict(known[recipe].corrections) if recipe in known else {} for recipe in of_recipe}
+    own = {recipe: corrections_of(recipe) for recipe in of_recipe}
     trained = list(dict.fromkeys(run.loss for run in runs))
     offered = [
         *trained,

@@ -32,7 +32,7 @@ def comparison_table(comparison: Comparison) -> Table:
         table.add_column(HEADINGS.get(metric, metric), justify="right", overflow="fold")
     for method, cells in comparison.cells.items():
         texts = [
-            Text(_shown(cells[metric]) + _star(cells[metric]), style="bold" if cells[metric].best else "")
+            Text(cell_text(cells[metric]) + star(cells[metric]), style="bold" if cells[metric].best else "")
             for metric in comparison.metrics
         ]
         table.add_row(method, *texts)
@@ -63,15 +63,17 @@ def caption(comparison: Comparison) -> str:
     return " ".join([sentences, *comparison.notes])
 
 
-def _shown(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
+    """Mean and spread in percent."""
     spread = "" if cell.std is None else f" ±{100 * cell.std:.2f}"
     return f"{100 * cell.mean:.2f}{spread}"
 
 
 def _markdown(cell: Cell) -> str:
-    shown = f"**{_shown(cell)}**" if cell.best else _shown(cell)
-    return shown + _star(cell).replace("*", "\\*")
+    shown = f"**{cell_text(cell)}**" if cell.best else cell_text(cell)
+    return shown + star(cell).replace("*", "\\*")
 
 
-def _star(cell: Cell) -> str:
+def star(cell: Cell) -> str:
+    """The mark of a significant difference from the reference."""
     return "*" if cell.p_value is not None and cell.p_value < SIGNIFICANT else ""
