@@ -151,6 +151,8 @@ function startConfusion() {
         }
       }
     }
+    const each = block > 1 ? `; each square is ${block} by ${block} classes` : "";
+    byId("matrix-scale").replaceChildren("0%", element("span", { class: "bar" }), "25%", element("span", { class: "bar more" }), `100% of the true class${each}`);
     names(named, cell, block, squares, x, y, side);
     outline(cell, block, x, y);
   }
@@ -252,7 +254,6 @@ function startConfusion() {
     canvas.hidden = !now.method;
     byId("matrix-status").textContent = now.method ? "" : "No predictions of these runs can be read.";
     if (!now.method) { byId("pairs").replaceChildren(); return; }
-    byId("matrix-scale").replaceChildren("0%", element("span", { class: "bar" }), "25%", element("span", { class: "bar more" }), "100% of the true class");
     whole();
     pairs();
   }
