@@ -90,9 +90,7 @@ def _write_run(
         )
 
 
-def _logits(
-    strength: float, seed: int, counts: NDArray[np.int64], targets: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def _logits(strength: float, seed: int, counts: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.float32]:
     """(N, C) noise, a bias to frequent classes that better methods have less of, and confusions with next classes."""
     generator = np.random.default_rng((seed, round(1000 * strength)))
     num_classes = len(counts)

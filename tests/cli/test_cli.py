@@ -446,6 +446,62 @@ def test_rank_refuses_in_one_line_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_report_writes_a_page_and_says_where_and_how_large(
+    compared: Path, tmp_path: Path, tailwise_command: Command
+) -> None:
+    page = tmp_path / "pages/all.html"
+    code, output, error = tailwise_command("report", compared, "-o", page, "--correction", "focal=rebalance")
+    assert code == 0, error
+    assert output.split("\n")[-2] == f"{page} ({page.stat().st_size / 1e6:.1f} MB)"
+    text = page.read_text()
+    assert 'data-method="focal+rebalance"' in text
+    assert "tailwise: digits/" in error  # what is not on the page
+    assert [file.name for file in page.parent.iterdir()] == ["all.html"]
+
+
+def test_report_goes_to_the_working_directory_by_default(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tailwise_command: Command
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, output, _ = tailwise_command("report", trained)
+    assert code == 0
+    assert output.startswith("report.html (")
+    assert (tmp_path / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["nowhere"], ["no folder nowhere"]),
+        (["empty"], ["empty has no finished run"]),
+        (["broken"], ["broken/summary.json is no summary of a run"]),
+        (["RUNS", "-o", "empty"], ["--out empty is a folder", "empty/report.html"]),
+        (["RUNS", "-o", "page.pdf"], [".html", "'page.pdf'"]),
+        (["RUNS", "-o", "file/page.html"], ["cannot write to file/page.html", "file is a file"]),
+        (["RUNS", "--metric", "acuracy"], ["'acuracy'", "did you mean 'accuracy'?"]),
+        (["RUNS", "--reference", "asl"], ["no finished run of 'asl'", "there are"]),
+        (["RUNS", "--correction", "ce"], ["METHOD=POSTHOC", "'ce'"]),
+    ],
+)
+def test_report_refuses_in_one_line_and_writes_nothing(
+    words: list[str],
+    parts: list[str],
+    compared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tailwise_command: Command,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/summary.json").write_text("{")
+    before = sorted(tmp_path.rglob("*"))
+    given = [compared if word == "RUNS" else word for word in words]
+    assert_one_line(tailwise_command("report", *given), 2, *parts)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_command_line_loads_what_a_command_needs_when_it_runs() -> None:
     script = "import sys, tailwise.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
@@ -453,7 +509,7 @@ def test_command_line_loads_what_a_command_needs_when_it_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["losses show", "train", "compare", "rank", "evaluate", "recipes", "losses", "datasets"]
+    "command", ["losses show", "train", "compare", "rank", "report", "evaluate", "recipes", "losses", "datasets"]
 )
 def test_help_of_each_command_shows_an_example(command: str, tailwise_command: Command) -> None:
     code, output, _ = tailwise_command(*command.split(), "--help")

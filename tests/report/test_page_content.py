@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from synthetic_runs import write_comparison
 
 from recipe_trees import quick_recipe, stop_after
-from synthetic_runs import write_comparison
 from tailwise.errors import InputError
 from tailwise.recipes.catalog import corrections_of, parse_corrections
 from tailwise.report.comparison import compare
@@ -60,7 +60,7 @@ def test_comparison_is_that_of_the_runs_and_the_corrections_of_their_recipe(trai
 
 def test_reference_is_the_first_method_of_the_recipe_or_the_one_that_is_named(trained: Path) -> None:
     runs, _ = find_runs([trained])
-    assert [run.loss for run in runs][0] == "balanced_softmax"
+    assert runs[0].loss == "balanced_softmax"
     assert in_order(runs)[0].loss == "ce"
     assert in_order(runs, "focal")[0].loss == "focal"
     with pytest.raises(InputError, match=f"{RECIPE} has no finished run of 'gppe'; there are balanced_softmax, ce"):

@@ -20,9 +20,7 @@ SCORES = log_odds(torch.from_numpy(LOGITS)).numpy()
 def test_average_precisions_are_scikit_learns() -> None:
     found = precision_recall(LOGITS, TARGETS)
     for index in range(4):
-        assert found.class_averages[index] == pytest.approx(
-            average_precision_score(TARGETS == index, SCORES[:, index])
-        )
+        assert found.class_averages[index] == pytest.approx(average_precision_score(index == TARGETS, SCORES[:, index]))
     assert found.micro_average == pytest.approx(
         average_precision_score(np.eye(5)[TARGETS].reshape(-1), SCORES.reshape(-1))
     )

@@ -19,9 +19,7 @@ LOGITS = RNG.normal(size=(200, 4)) + np.eye(4)[TARGETS] + np.log(COUNTS) / 2
 def test_values_are_those_of_the_report_on_corrected_logits(posthoc: str) -> None:
     found = tau_sweep(posthoc, LOGITS, TARGETS, COUNTS)
     for place, tau in enumerate(TAUS):
-        report = classification_report(
-            build_posthoc(posthoc, COUNTS, tau=tau).transform(LOGITS), TARGETS, COUNTS
-        )
+        report = classification_report(build_posthoc(posthoc, COUNTS, tau=tau).transform(LOGITS), TARGETS, COUNTS)
         for name, values in found.items():
             assert values[place] == pytest.approx(report[name]), (name, tau)
     assert set(found) == {"accuracy", "balanced_accuracy", "accuracy_many", "accuracy_medium", "accuracy_few"}

@@ -39,8 +39,8 @@ def reliability_bins(logits: NDArray[np.float64], targets: NDArray[np.int64]) ->
     """
     confidence, predicted = (found.numpy() for found in torch.from_numpy(logits).softmax(dim=1).max(dim=1))
     bins = np.minimum((np.linspace(0, 1, BINS + 1) <= confidence[:, None]).sum(axis=1) - 1, BINS - 1)
-    return ReliabilityBins(
-        samples=np.bincount(bins, minlength=BINS).astype(np.float64),
-        confidence=np.bincount(bins, weights=confidence, minlength=BINS),
-        correct=np.bincount(bins, weights=predicted == targets, minlength=BINS),
+    samples, confidences, correct = (
+        np.asarray(np.bincount(bins, weights=weights, minlength=BINS), dtype=np.float64)
+        for weights in (None, confidence, predicted == targets)
     )
+    return ReliabilityBins(samples, confidences, correct)

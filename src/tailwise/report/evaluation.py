@@ -204,7 +204,7 @@ def _fitting_summary(run_path: Path) -> Iterator[None]:
 
 
 def _learned(
-    posthoc: str, run_path: Path, train_counts: ClassCounts, logits: NDArray[np.float64], arguments: Mapping[str, Any]
+    posthoc: str, run_path: Path, train_counts: ClassCounts, logits: NDArray[Any], arguments: Mapping[str, Any]
 ) -> tuple[PosthocCorrection, str | None]:
     """A correction that is ready for the logits, and a sentence about what it learned for that."""
     correction = build_posthoc(posthoc, train_counts, **arguments)
