@@ -27,18 +27,18 @@ from tailwise.report.runs import find_runs
 MOST_BYTES = 5_000_000
 MOST_SECONDS = 2.0
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-# Milliseconds from the start of the navigation, by the page's own clock.
-READY = "document.documentElement.dataset.ready ? performance.now() : null"
-FIGURE = "document.querySelector('#frequency-plot svg.main-svg') ? performance.now() : null"
+NOW = "performance.now() / 1000"  # seconds from the start of the navigation, by the page's own clock
 
 
 def opened(browser: Any, page_file: Path) -> dict[str, float]:
     """Seconds until the page is ready, and until it has drawn the first figure once somebody goes there."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(page_file.as_uri(), wait_until="commit")
-    ready = page.wait_for_function(READY, polling=10).json_value() / 1000
-    page.evaluate("document.getElementById('frequency').scrollIntoView()")
-    figure = page.wait_for_function(FIGURE, polling=10).json_value() / 1000
+    page.wait_for_selector("html[data-ready]", state="attached")
+    ready = page.evaluate(NOW)
+    page.evaluate("document.getElementById('frequency').scrollIntoView({behavior: 'instant'})")
+    page.wait_for_selector("#frequency-plot svg.main-svg")
+    figure = page.evaluate(NOW)
     page.close()
     return {"ready": ready, "first figure": figure}
 

@@ -44,7 +44,6 @@ HOSTILE_METHODS = ["<i>ce</i>", "<svg onload=window.hacked=4>", "a&amp;b<br>$\\f
 # The texts of a cell but for what only a screen reader says, and the p-value.
 SEEN = "cell => [...cell.childNodes].filter(node => !['unseen', 'p'].includes(node.className)).map(n => n.textContent)"
 HOVERED = "[...document.querySelectorAll('#frequency-plot .hoverlayer text')].map(node => node.textContent).join('')"
-COPIED = "document.querySelector('#runs .copy').nextElementSibling.textContent.includes('copied')"
 
 
 def page_of(folder: Path, name: str = "page.html") -> Path:
@@ -67,7 +66,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     watched = "training.evaluate_every=1"
     for method in ("ce", "focal", "balanced_softmax"):
         for seed in (0, 1):
-            train(quick_recipe(method, seed, watched), folder / method / f"seed-{seed}", RunOptions(device="cpu"))
+            options = RunOptions(device="cpu", command=f"tailwise train {RECIPE} --loss {method} --seed {seed}")
+            train(quick_recipe(method, seed, watched), folder / method / f"seed-{seed}", options)
     with pytest.raises(KeyboardInterrupt):
         train(quick_recipe("gppe"), folder / "gppe/seed-0", RunOptions(device="cpu", on_epoch=stop_after(1)))
     page_of(folder)
@@ -114,7 +114,7 @@ def test_nothing_is_asked_of_a_network_and_nothing_fails(browser: Browser, train
     with opened(browser, file) as (page, record):
         draw_all(page)
         page.locator("#ranking").scroll_into_view_if_needed()
-        page.wait_for_function("document.querySelector('.diagram').naturalWidth > 0")
+        page.locator(".diagram").evaluate("image => image.decode()")
         assert [url for url in record.requests if not url.startswith("data:image/")] == [file.as_uri()]
         assert record.complaints == []
 
@@ -260,7 +260,10 @@ def test_commands_and_environment_are_there_and_copied_with_one_press(browser: B
         assert "torch" in page.locator("#runs .facts").inner_text()
         page.locator("#runs .copy").focus()
         page.keyboard.press("Enter")
-        page.wait_for_function(COPIED)
+        page.locator("#runs .copy + .status").filter(has_text="6 copied").wait_for()
+        page.locator("#table-filter").focus()
+        page.keyboard.press("Control+V")
+        assert page.locator("#table-filter").input_value().startswith(f"tailwise train {RECIPE} --loss ce --seed 0")
 
 
 def test_first_tab_stop_skips_to_the_comparison(page: Page) -> None:

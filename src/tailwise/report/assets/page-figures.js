@@ -12,7 +12,7 @@ const BANDS_OF_CLASSES = 12;
 
 function loadPlotly() {
   if (window.Plotly) return;
-  // Unread until the first figure: the page answers before a megabyte is compiled.
+  // Unread until it is wanted: the page answers before a megabyte is compiled.
   const script = element("script");
   script.textContent = byId("plotly-source").textContent;
   document.head.append(script);

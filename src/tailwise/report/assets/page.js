@@ -19,3 +19,5 @@ addEventListener("afterprint", () => {
   redraw();
 });
 document.documentElement.dataset.ready = "true";
+// Whoever reads the table first does not wait for the first figure afterwards.
+window.requestIdleCallback?.(loadPlotly);
