@@ -554,15 +554,13 @@ def test_screenshots_for_the_docs(browser: Browser, tmp_path: Path) -> None:
             train(recipe, tmp_path / method / f"seed-{seed}", RunOptions(device="cpu"))
     file = page_of(tmp_path)
     pictures = {
-        "report.png": ({"viewport": {"width": 1180, "height": 1500}}, "compared"),
+        "report.png": ({"viewport": {"width": 1280, "height": 1300}}, "comparison"),
         "report-dark-phone.png": ({**PHONE, "color_scheme": "dark", "device_scale_factor": 2}, "confusion"),
     }
     for name, (options, section) in pictures.items():
-        with opened(browser, file, **options) as (page, _):
+        with opened(browser, file, reduced_motion="reduce", **options) as (page, _):
             draw_all(page)
-            page.evaluate(
-                f"scrollTo(0, {0 if section == 'compared' else f'document.getElementById({section!r}).offsetTop'})"
-            )
+            page.locator(f"#{section}").evaluate("section => section.scrollIntoView()")
             page.wait_for_timeout(500)
             page.screenshot(path=Path(SCREENSHOTS) / name)
         assert (Path(SCREENSHOTS) / name).stat().st_size < 300_000

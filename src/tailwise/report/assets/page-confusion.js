@@ -98,10 +98,11 @@ function startConfusion() {
     context.font = `12px ${FONT}`;
     const widest = recipeNow().classes.reduce((most, name) => Math.max(most, context.measureText(name).width), 0);
     const named = Math.min(150, Math.max(76, width * 0.25), Math.max(56, widest + 12));
+    const below = Math.max(40, Math.min(named, widest + 12));
     const side = Math.max(120, Math.min(width - named - 6, 620));
     const block = Math.max(1, Math.ceil((now.view.size * SMALLEST_CELL) / side));
     const squares = Math.ceil(now.view.size / block);
-    return { named, side, block, squares, cell: side / squares, x: named, y: 4, height: side + named + 8 };
+    return { named, side, block, squares, cell: side / squares, x: named, y: 4, height: side + below + 8 };
   }
 
   /** Samples of the true classes of one block that were predicted to be of another, and how many there are in all. */
