@@ -8,7 +8,9 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Error, Page, sync_playwright
@@ -17,6 +19,17 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+AUDIT = Path(__file__).with_name("page_audit.js").read_text()
+
+
+@dataclass
+class Record:
+    """What a page complains of, and the addresses that it asks for."""
+
+    complaints: list[str]
+    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +47,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page that must not complain: no error on its console, no exception, no request to another machine."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(**DESKTOP)
     opened = context.new_page()
     complaints = watched(opened)
     yield opened
@@ -50,6 +63,31 @@ def watched(page: Page) -> list[str]:
     page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
     page.on("request", lambda request: complaints.append(request.url) if is_external(request.url) else None)
     return complaints
+
+
+@contextmanager
+def opened(browser: Browser, file: Path, **options: Any) -> Iterator[tuple[Page, Record]]:
+    """A file in a page of its own.
+
+    Args:
+        browser: to open it in.
+        file: HTML.
+        **options: of the page: its ``viewport``, ``color_scheme``, ...; by default a desktop's.
+    """
+    page = browser.new_page(**{**DESKTOP, **options})
+    record = Record(watched(page))
+    page.on("request", lambda request: record.requests.append(request.url))
+    page.goto(file.resolve().as_uri())
+    try:
+        yield page, record
+    finally:
+        page.close()
+
+
+def problems(page: Page) -> dict[str, list[str]]:
+    """What the audit finds wrong with a page, by what it is."""
+    found: dict[str, list[str]] = page.evaluate(AUDIT)
+    return {what: where for what, where in found.items() if where}
 
 
 def is_external(url: str) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Locator, Page
 from synthetic_runs import write_comparison
 
-from browser import PHONE, chromium, opened, problems
+from browser import PHONE, opened, problems
 from recipe_trees import quick_recipe, stop_after
 from tailwise.errors import InputError
 from tailwise.recipes.catalog import corrections_of, load_recipe
@@ -51,12 +51,6 @@ def page_of(folder: Path, name: str = "page.html") -> Path:
     out = folder / name
     write_page(out, in_order(runs), unfinished, {}, "balanced_accuracy", lambda: None)
     return out
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
