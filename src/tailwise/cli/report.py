@@ -38,7 +38,8 @@ def run(
     from tailwise.cli.display import progress
     from tailwise.recipes.catalog import parse_corrections
     from tailwise.report.comparison import check_metric_names
-    from tailwise.report.page import check_page_path, write_page
+    from tailwise.report.html import check_page_path
+    from tailwise.report.page import write_page
     from tailwise.report.page_content import in_order, num_steps
     from tailwise.report.runs import find_runs
 
