@@ -11,15 +11,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import tailwise.cli
+from cli_cases import Command, assert_one_line
 from recipe_trees import quick_recipe, stop_after
 from svg_texts import svg_texts
+from tailwise.cli import app
 from tailwise.losses import LOSSES
 from tailwise.posthoc import POSTHOC
 from tailwise.recipes.catalog import catalog
@@ -29,24 +29,6 @@ from tailwise.training.sweep import run_directory
 
 QUICK = ["--set", "training.epochs=2", "--set", "data.profile.max_count=40"]
 RECIPE = "digits/long-tailed-if10"
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def tailwise_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run a command in this process: exit code, stdout, stderr."""
-    monkeypatch.setenv("TAILWISE_DATA", "")
-    monkeypatch.delenv("TAILWISE_DATA")
-
-    def run(*words: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tailwise", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            tailwise.cli.main()
-        output = capsys.readouterr()
-        assert isinstance(exit_.value.code, int)
-        return exit_.value.code, output.out, output.err
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +40,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "balanced accuracy" in finished.stdout
     assert "parameters" in finished.stdout
     return out
-
-
-def assert_one_line(result: tuple[int, str, str], code: int, *parts: str) -> None:
-    """The last line of stderr says it all; before it there may only be a progress bar."""
-    actual, _, error = result
-    assert actual == code, error
-    assert "Traceback" not in error
-    lines = [line for line in error.splitlines() if line.startswith("tailwise: ")]
-    assert len(lines) == 1, error
-    for part in parts:
-        assert part in lines[0]
 
 
 def test_train_records_the_command_that_was_typed(trained: Path) -> None:
@@ -508,9 +479,7 @@ def test_command_line_loads_what_a_command_needs_when_it_runs() -> None:
     assert not {"matplotlib", "pydantic", "torchmetrics", "sklearn"} & set(loaded)
 
 
-@pytest.mark.parametrize(
-    "command", ["losses show", "train", "compare", "rank", "report", "evaluate", "recipes", "losses", "datasets"]
-)
+@pytest.mark.parametrize("command", ["losses", "losses show", *(str(each.name) for each in app.registered_commands)])
 def test_help_of_each_command_shows_an_example(command: str, tailwise_command: Command) -> None:
     code, output, _ = tailwise_command(*command.split(), "--help")
     assert code == 0
