@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,11 @@ class SourceModel(BaseModel, ABC):
     layout: ClassVar[str]
     """The files it reads: relative to the data root, or named by its own fields."""
 
+    @classmethod
+    def needs_fields(cls) -> bool:
+        """Whether a recipe must say more of it than its name."""
+        return any(field.is_required() for field in cls.model_fields.values())
+
     @abstractmethod
     def load(self, root: Path | None, split: Split) -> Labelled:
         """Read one split.
@@ -53,12 +58,24 @@ class Table:
         inputs: from ascending rows (M,) to their inputs, as :class:`Arrays` wants them.
         class_names: C names in the order of the classes; by default the labels that occur, sorted.
         columns: F names of the features, where they have names.
+        name_of: what a row is called, where it has a name of its own, such as that of a file.
     """
 
     labels: NDArray[Any]
     inputs: Callable[[NDArray[np.int64]], NDArray[Any]]
     class_names: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
+    name_of: Callable[[int], str] | None = None
+
+
+class Selection(NamedTuple):
+    """The rows of a file that make a split, and their labels (M,) as numbers."""
+
+    path: Path
+    table: Table
+    rows: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    class_names: tuple[str, ...]
 
 
 class UserSource(SourceModel):
@@ -77,6 +94,10 @@ class UserSource(SourceModel):
 
     def load(self, root: Path | None, split: Split) -> Labelled:
         """Read one split; the classes are those of the training data."""
+        return self.gather(root, *self.select(root, split))
+
+    def select(self, root: Path | None, split: Split) -> Selection:
+        """The rows of one split and their labels, before their inputs are read."""
         path, test_path = self.paths(root)
         table = self.read(path, None)
         class_names = table.class_names or tuple(str(label) for label in np.unique(table.labels))
@@ -86,7 +107,7 @@ class UserSource(SourceModel):
         rows = np.arange(len(targets))
         if test_path is None:
             rows = split_rows(targets, split, self.test_fraction, self.split_seed)
-        return self.gather(root, path, table, rows, targets[rows], class_names)
+        return Selection(path, table, rows, targets[rows], class_names)
 
     def gather(
         self,

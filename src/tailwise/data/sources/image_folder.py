@@ -61,7 +61,8 @@ class ImageFolder(UserSource):
             chosen = [files[row][1] for row in rows]
             return decode_images(((str(file), file) for file in chosen), len(rows), self.image_size, self.grayscale)
 
-        return Table(np.array([name for name, _ in files], dtype=np.str_), images)
+        labels = np.array([name for name, _ in files], dtype=np.str_)
+        return Table(labels, images, name_of=lambda row: str(files[row][1]))
 
 
 def _class_folders(path: Path) -> list[Path]:

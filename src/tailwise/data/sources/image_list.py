@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailwise.data.image_list import ImageList
-from tailwise.data.sources.base import Table, UserSource, locate
+from tailwise.data.sources.base import Split, Table, UserSource, locate
 from tailwise.data.sources.list_file import FramedSource, ListTable, read_list
 
 
@@ -32,6 +32,12 @@ class ListedImages(UserSource, FramedSource):
     def paths(self, root: Path | None) -> tuple[Path, Path | None]:
         """The two lists."""
         return locate(self.train, root), self.test and locate(self.test, root)
+
+    def load(self, root: Path | None, split: Split) -> ImageList:
+        """One split; some of its files are looked for."""
+        images = self.gather(root, *self.select(root, split))
+        images.check_files()
+        return images
 
     def read(self, path: Path, train: Table | None) -> Table:
         """Read a list."""

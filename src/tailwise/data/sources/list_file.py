@@ -45,16 +45,14 @@ class FramedSource(SourceModel):
         class_names: tuple[str, ...],
         folder: Path,
     ) -> ImageList:
-        """The wanted ``rows`` of a list; some of their files are looked for."""
+        """The wanted ``rows`` of a list; no file is looked for yet."""
         framing = Framing(self.image_size, self.resize, self.train_crop)
         try:
-            images = ImageList(
+            return ImageList(
                 table.inputs(rows), targets, class_names, framing, folder, table.list_file, table.lines[rows]
             )
         except InputError as error:
             raise InputError(f"{table.list_file}: {error}") from error
-        images.check_files()
-        return images
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -58,10 +58,12 @@ class Parquet(UserSource):
         names = _class_names(pq.read_schema(path).metadata, self.label_column)
         if names is None and train is not None:
             names = train.class_names
-        return Table(_labels(path, labels, names), partial(self._images, path), names)
+        encoded = cache(partial(self._column, path, self.image_column))  # read when first asked for, and once
 
-    def _images(self, path: Path, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return decode_column(self._column(path, self.image_column), rows, path, self.image_size, self.grayscale)
+        def images(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+            return decode_column(encoded(), rows, path, self.image_size, self.grayscale)
+
+        return Table(_labels(path, labels, names), images, names)
 
     def _column(self, path: Path, name: str) -> pa.ChunkedArray:
         names = column_names(path)

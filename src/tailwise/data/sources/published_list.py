@@ -43,4 +43,6 @@ class PublishedList(FramedSource):
             )
         class_names = tuple(str(label) for label in range(self.num_classes))
         folder = path.parent if self.images is None else locate(self.images, root)
-        return self.image_list(table, np.arange(len(labels)), labels, class_names, folder)
+        images = self.image_list(table, np.arange(len(labels)), labels, class_names, folder)
+        images.check_files()
+        return images
