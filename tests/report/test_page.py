@@ -23,7 +23,8 @@ from tailwise.errors import InputError
 from tailwise.recipes.catalog import corrections_of, load_recipe
 from tailwise.report.comparison import compare
 from tailwise.report.evaluation import rows_of
-from tailwise.report.page import check_page_path, json_for_script, write_page
+from tailwise.report.html import check_page_path, json_for_script
+from tailwise.report.page import write_page
 from tailwise.report.page_content import in_order
 from tailwise.report.runs import find_runs, read_predictions
 from tailwise.report.table import cell_text, star

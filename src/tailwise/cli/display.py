@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 PIPED_WIDTH = 150
@@ -46,7 +54,21 @@ def epoch_progress(label: str, epochs: int | None) -> Iterator[Callable[[dict[st
 
 @contextmanager
 def progress(label: str, total: int | None, unit: str) -> Iterator[Callable[[], None]]:
-    """A bar that moves with every call; where what it shows fails it leaves the screen to the error."""
+    """A bar that moves with every call."""
+    with _bar(label, unit, total) as (bar, task):
+        yield lambda: bar.advance(task)
+
+
+@contextmanager
+def sample_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that is told how many samples are done, of how many."""
+    with _bar(label, "samples", None) as (bar, task):
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+@contextmanager
+def _bar(label: str, unit: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
+    """A bar on stderr; where the work fails it leaves the screen to the error."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -56,12 +78,11 @@ def progress(label: str, total: int | None, unit: str) -> Iterator[Callable[[], 
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task(label, total=total)
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         try:
-            yield lambda: shown.advance(task)
+            yield bar, bar.add_task(label, total=total)
         except Exception:
-            shown.live.transient = True
+            bar.live.transient = True
             raise
 
 
