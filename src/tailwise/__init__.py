@@ -1,5 +1,10 @@
 """Losses, schedules and corrections for imbalanced and long-tailed classification."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from tailwise.counts import ClassCounts, ShotGroups
 from tailwise.losses import (
     AsymmetricLoss,
@@ -21,6 +26,9 @@ from tailwise.losses import (
     SGPLLoss,
     build_loss,
 )
+
+if TYPE_CHECKING:
+    from tailwise.prediction.predictor import load
 
 __version__ = "0.1.0"
 
@@ -45,4 +53,14 @@ __all__ = [
     "SGPLLoss",
     "ShotGroups",
     "build_loss",
+    "load",
 ]
+
+# Of the application half, which losses in a training loop of one's own need not wait for.
+_IMPORTED_WHEN_USED = {"load": "tailwise.prediction.predictor"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _IMPORTED_WHEN_USED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_IMPORTED_WHEN_USED[name]), name)

@@ -101,6 +101,18 @@ class ExpertRouter(nn.Module):
         weight = scores.new_tensor(self.positive_weight)
         return F.binary_cross_entropy_with_logits(scores, gate_targets(logits, target).to(scores), pos_weight=weight)
 
+    def choose(self, logits: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """What ``ask`` returns, of experts that were all asked: nothing is saved, but no value decides what is done.
+
+        Args:
+            logits: (B, E, C) of every expert, as one predicts with them.
+            features: (B, E, F) that they were made of.
+        """
+        stops = (self(logits, features) <= 0).long().cumsum(dim=1)
+        asked = 1 + (stops == 0).sum(dim=1)
+        means = means_of_first(logits)
+        return means.gather(1, (asked - 1)[:, None, None].expand(-1, 1, means.shape[2])).squeeze(1), asked
+
     def ask(self, expert: Callable[[int, Tensor], tuple[Tensor, Tensor]], rows: Tensor) -> tuple[Tensor, Tensor]:
         """Predict, asking an expert for those samples alone whose gates say so.
 

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from tailwise.cli import bench, compare, datasets, evaluate, inspect, losses, rank, recipes, report, train, tune
+from tailwise.cli import bench, compare, datasets, evaluate, export, inspect, losses, predict, rank, recipes, report, train, tune
 from tailwise.errors import InputError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (inspect, train, compare, tune, rank, report, evaluate, recipes, datasets, bench):
+for command in (inspect, train, compare, tune, rank, report, evaluate, predict, export, recipes, datasets, bench):
     name = command.__name__.rpartition(".")[2]
     app.command(name, help=command.__doc__, epilog=command.EXAMPLE)(command.run)
 app.add_typer(losses.app, name="losses", help=losses.__doc__, epilog=losses.EXAMPLE)

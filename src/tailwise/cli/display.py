@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,8 +18,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 PIPED_WIDTH = 150
+SHOWN_ERRORS = 20
 SHOWN_METRICS = (
     "accuracy",
     "balanced_accuracy",
@@ -84,6 +87,47 @@ def _bar(label: str, unit: str, total: int | None) -> Iterator[tuple[Progress, T
         except Exception:
             bar.live.transient = True
             raise
+
+
+class FileProgress:
+    """How far one has come with files, and what of them could not be read."""
+
+    def __init__(self, progress: Progress, files: int, label: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(label, total=files)
+        self.refused = 0
+
+    def finish(self, file: Path) -> None:
+        """A file is done."""
+        self._progress.advance(self._task)
+
+    def refuse(self, error: Exception) -> None:
+        """Say what could not be read; of many the first alone, as all of them would bury the rest."""
+        self.refused += 1
+        if self.refused <= SHOWN_ERRORS:
+            self._progress.console.print(f"tailwise: {error}", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def file_progress(label: str, files: int, shown: bool = True) -> Iterator[FileProgress]:
+    """A bar that moves with every file and is gone at the end, unless it is not to be shown."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True), transient=True, disable=not shown) as progress:
+        yield FileProgress(progress, files, label)
+
+
+def prediction_table(rows: Sequence[Mapping[str, object]], columns: Iterable[str]) -> Table:
+    """Predictions in rows, probabilities in percent."""
+    table = Table()
+    for column in columns:
+        is_probability = column.startswith(("probability", "p_"))
+        table.add_column(
+            Text(f"{column} %" if is_probability else column), justify="right" if is_probability else "left"
+        )
+    for row in rows:
+        table.add_row(*(Text(f"{100 * cell:.2f}" if isinstance(cell, float) else str(cell)) for cell in row.values()))
+    return table
 
 
 def listing(name: str, *columns: str) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -27,6 +27,56 @@ Threads = Annotated[
     int | None,
     typer.Option(
         "--threads", min=1, help="CPU threads of a run; by default as many as it keeps busy.", show_default=False
+    ),
+]
+
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to compute.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
+Posthoc = Annotated[
+    str | None,
+    typer.Option(
+        "--posthoc",
+        metavar="NAME",
+        help=f"Correct the logits: {'; '.join(f'{name} needs {cls.needs}' for name, cls in POSTHOC.items())}.",
+        show_default=False,
+    ),
+]
+Tau = Annotated[
+    str | None,
+    typer.Option(
+        "--tau",
+        metavar="NUMBER|search",
+        help="Strength of logit-adjustment or rebalance; by default 1. 'search' takes the best on the run's "
+        "validation samples.",
+        show_default=False,
+    ),
+]
+TestPrior = Annotated[
+    str | None,
+    typer.Option(
+        "--test-prior",
+        metavar="uniform|NUMBERS|FILE",
+        help="Class frequencies for prior-shift: such as 0.9,0.1, or a file of them; by default estimated from the "
+        "logits that are corrected.",
+        show_default=False,
+    ),
+]
+ThresholdMetric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="What thresholds are best for: f1, balanced_accuracy, g_mean or mcc; by default f1.",
+        show_default=False,
+    ),
+]
+Costs = Annotated[
+    Path | None,
+    typer.Option(
+        "--costs",
+        metavar="FILE",
+        help="For cost-sensitive: a line for each true class with the costs of each prediction, or a number for "
+        "each class, what an error on it costs.",
+        show_default=False,
     ),
 ]
 
@@ -138,6 +188,26 @@ def read_numbers(option: str, path: Path) -> list[list[float]]:
     if not numbers:
         raise InputError(f"{option} {path} is empty; give a text file of numbers")
     return numbers
+
+
+def parse_correction(
+    posthoc: str | None, tau: str | None, test_prior: str | None, metric: str | None, costs: Path | None
+) -> dict[str, Any]:
+    """The arguments of a correction by their names, of the options above.
+
+    Raises:
+        InputError: an option is none of what it may be, or the options do not go with the correction.
+    """
+    given = {"tau": tau, "test_prior": test_prior, "metric": metric, "costs": costs}
+    check_correction(posthoc, {key: value for key, value in given.items() if value is not None})
+    arguments: dict[str, Any] = {} if tau is None else {"tau": parse_tau(tau)}
+    if metric is not None:
+        arguments["metric"] = metric
+    if test_prior is not None:
+        arguments["test_prior"] = parse_test_prior(test_prior)
+    if costs is not None:
+        arguments["costs"] = parse_costs(costs)
+    return arguments
 
 
 def check_correction(posthoc: str | None, given: Mapping[str, object]) -> None:

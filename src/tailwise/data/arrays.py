@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ class Arrays(Labelled):
         inputs: uint8 images (N, H, W, channels) or float32 features (N, F).
         targets: (N,) int64 class labels, 0 <= label < C.
         class_names: C names, in the order of the labels. A class may have no sample here.
+        feature_names: F names, in the order of the features, where they have names.
 
     Raises:
         InputError: a shape, dtype, label or feature value other than the above, or two classes of one name.
@@ -28,6 +29,7 @@ class Arrays(Labelled):
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     targets: NDArray[np.int64]
     class_names: tuple[str, ...]
+    feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if (str(self.inputs.dtype), self.inputs.ndim) not in (("uint8", 4), ("float32", 2)):
@@ -67,7 +69,7 @@ class Arrays(Labelled):
         return self.inputs
 
     def _select(self, rows: NDArray[Any], targets: NDArray[np.int64], class_names: tuple[str, ...]) -> Arrays:
-        return Arrays(self.inputs[rows], targets, class_names)
+        return replace(self, inputs=self.inputs[rows], targets=targets, class_names=class_names)
 
 
 def first_non_finite(features: NDArray[np.generic]) -> tuple[int, int] | None:

@@ -19,6 +19,7 @@ class Labelled(ABC):
 
     targets: NDArray[np.int64]
     class_names: tuple[str, ...]
+    feature_names: tuple[str, ...] | None = None
 
     @property
     @abstractmethod

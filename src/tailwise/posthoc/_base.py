@@ -35,9 +35,12 @@ class PosthocCorrection(ABC):
                 correction has not learned yet what it has to.
         """
         given = checked_logits(logits)
-        weight = given.new_ones(len(given)) if sample_weight is None else torch.as_tensor(sample_weight).to(given)
-        if weight.shape != given.shape[:1] or not (weight.isfinite() & (weight > 0)).all():
-            raise ValueError(f"sample_weight must be {len(given)} finite positive numbers, got {sample_weight}")
+        if sample_weight is None:
+            weight = given.new_ones(given.shape[0])
+        else:
+            weight = torch.as_tensor(sample_weight).to(given)
+            if weight.shape != given.shape[:1] or not (weight.isfinite() & (weight > 0)).all():
+                raise ValueError(f"sample_weight must be {len(given)} finite positive numbers, got {sample_weight}")
         corrected = self._correct(given, weight)
         return corrected if isinstance(logits, Tensor) else np.asarray(corrected.numpy())
 
@@ -79,7 +82,8 @@ def checked_logits(logits: Tensor | NDArray[Any]) -> Tensor:
         ValueError: they are not (N, C), floating and finite.
     """
     given = as_tensor(logits)
-    if given.ndim != 2 or not given.is_floating_point() or not given.isfinite().all():
+    finite = torch.compiler.is_compiling() or bool(given.isfinite().all())  # a graph cannot look at values
+    if given.ndim != 2 or not given.is_floating_point() or not finite:
         raise ValueError(f"logits must be finite and floating (N, C), got {given.dtype} of shape {tuple(given.shape)}")
     return given
 

@@ -10,18 +10,19 @@ from pydantic import (
     Field,
     model_validator,
 )
+from torch import Tensor
 
 from tailwise.counts import ClassCounts
 from tailwise.data.config import DataConfig
 from tailwise.losses import ClassificationLoss, MultiExpertLoss
-from tailwise.models.classifier import BACKBONES, known_backbone
+from tailwise.models.classifier import BACKBONES, Classifier, build_classifier, known_backbone
 from tailwise.recipes.contrastive_config import BalancedContrast, Contrastive, NoContrast
 from tailwise.recipes.loss_config import LossConfig
 from tailwise.recipes.mixing_config import ContextRichOversampling, Mixing, NoMixing
 from tailwise.recipes.optimizer_config import AdamConfig, LearningRateConfig, Optimizer, refuse_late
 from tailwise.recipes.sampling_config import BalancedBatches, InstanceSampling, Sampling
 from tailwise.recipes.section import Epoch, Fraction, NonNegative, Positive, Section, Seed, Size
-from tailwise.recipes.stage2_config import ClassMeans, OneStage, Routing, SecondTraining, Stage2, TauNorm
+from tailwise.recipes.stage2_config import ClassMeans, HeadTraining, OneStage, Routing, SecondTraining, Stage2, TauNorm
 from tailwise.schedules import DeferredReweighting, PhasedProgressiveWeights, ProgressForm
 
 
@@ -140,6 +141,37 @@ class Recipe(Section):
     def total_epochs(self) -> int:
         """Those of both stages."""
         return self.training.epochs + (self.stage2.epochs if isinstance(self.stage2, SecondTraining) else 0)
+
+    def classifier(self, inputs: Tensor, num_classes: int, pretrained: bool) -> Classifier:
+        """The network before training.
+
+        Args:
+            inputs: (N, H, W, channels) uint8 or (N, F) floating; their mean and standard deviation go into it.
+            num_classes: C.
+            pretrained: fetch the weights that the recipe starts from, where it does.
+
+        Raises:
+            ValueError: the network does not fit the inputs, or timm lacks it.
+        """
+        return build_classifier(
+            inputs,
+            num_classes,
+            model=self.model.name,
+            widths=None if self.model.widths is None else tuple(self.model.widths),
+            head=self.model.head,
+            scale=self.model.scale,
+            normalize=self.model.normalize,
+            pretrained=self.model.pretrained and pretrained,
+            experts=None if self.experts is None else self.experts.number,
+            reduced=self.experts is None or self.experts.reduced,
+        )
+
+    @property
+    def last_loss(self) -> tuple[LossConfig, int]:
+        """The loss that the head was last trained with, and the epochs of that training."""
+        if isinstance(self.stage2, HeadTraining):
+            return self.stage2.criterion(), self.stage2.epochs
+        return self.loss, self.training.epochs
 
     @model_validator(mode="after")
     def _check_schedules(self) -> Recipe:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, get_type_hints
 
+import torch
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from tailwise.losses import LossOptions, find_loss
+from tailwise.counts import ClassCounts
+from tailwise.losses import ClassificationLoss, LossOptions, build_loss, find_loss
 
 PER_CLASS = ("weight",)
 SET_BY_THE_TRAINER = ("class_counts", "ignore_index", "reduction")
@@ -46,3 +48,21 @@ class LossConfig(BaseModel):
     def arguments(self) -> dict[str, Any]:
         """The loss's own keyword arguments."""
         return dict(self.model_extra or {})
+
+    def build(self, class_counts: ClassCounts, epochs: int) -> ClassificationLoss:
+        """The loss for a training of so many epochs on so many samples of each class.
+
+        Raises:
+            ValueError: the arguments are out of range, or do not fit the number of classes or of epochs.
+        """
+        arguments = self.arguments
+        if "epochs" in find_loss(self.name).arguments:
+            arguments.setdefault("epochs", epochs)
+        loss = build_loss(self.name, class_counts, **arguments)
+        loss.match_classes(len(class_counts), torch.device("cpu"))
+        told = getattr(loss, "epochs", epochs)
+        if told != epochs:
+            raise ValueError(
+                f"epochs is {told}, but the training has {epochs} epochs; leave it out and it follows them"
+            )
+        return loss

@@ -53,6 +53,21 @@ SHOWN_PRIORS = 10
 
 
 @dataclass(frozen=True)
+class FittedCorrection:
+    """A correction of a run, ready for logits of its classifier, or to be fitted to them.
+
+    ``name`` is the correction with its strength or what else was chosen, ``found`` what it learned on the run's
+    validation samples, and ``caveat`` what one should know of it.
+    """
+
+    correction: PosthocCorrection
+    name: str
+    tau: float | None
+    found: str | None
+    caveat: str | None
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Metrics of a run's test logits as they are and, where asked for, corrected.
 
@@ -106,15 +121,11 @@ def evaluate(
         plain = classification_report(logits, targets, train_counts)
     if posthoc is None:
         return Evaluation(plain, None, len(rows))
-    found = None
-    if tau == "search":
-        tau, found = _search(posthoc, run_path, train_counts)
+    fitted = fit_correction(run, posthoc, tau, **arguments)
+    correction, found = fitted.correction, fitted.found
     try:
-        if tau is None and "tau" in posthoc_arguments(posthoc):
-            tau = 1.0
-        chosen = arguments if tau is None else {"tau": tau, **arguments}
-        correction, learned = _learned(posthoc, run_path, train_counts, logits, chosen)
-        found = learned or found
+        if isinstance(correction, PriorShift) and correction.estimated:
+            found = estimated_prior(correction.fit(logits), len(rows))
         corrected_logits = correction.transform(logits)
         corrected = classification_report(corrected_logits, targets, train_counts)
         if isinstance(correction, CostSensitiveDecision):
@@ -124,7 +135,42 @@ def evaluate(
         raise
     except ValueError as error:
         raise InputError(f"--posthoc {posthoc}: {error}") from error
-    return Evaluation(plain, corrected, len(rows), _name(posthoc, chosen), tau, found, _caveat(correction, run_path))
+    return Evaluation(plain, corrected, len(rows), fitted.name, fitted.tau, found, fitted.caveat)
+
+
+def fit_correction(
+    run: Run, posthoc: str, tau: float | Literal["search"] | None = None, **arguments: Any
+) -> FittedCorrection:
+    """A correction of a run, with what it learns on the run's validation samples, if it does.
+
+    One that learns from the logits that it corrects, a prior shift whose test prior is not given, has that before it.
+
+    Args:
+        run: finished.
+        posthoc: name of the correction.
+        tau: as of :func:`evaluate`.
+        **arguments: further arguments of the correction.
+
+    Raises:
+        InputError: the correction or its arguments do not fit the run, or there are no validation samples to learn or
+            search on.
+    """
+    train_counts = ClassCounts(run.class_counts)
+    found = None
+    if tau == "search":
+        tau, found = _search(posthoc, run.path, train_counts)
+    try:
+        if tau is None and "tau" in posthoc_arguments(posthoc):
+            tau = 1.0
+        chosen = arguments if tau is None else {"tau": tau, **arguments}
+        correction = build_posthoc(posthoc, train_counts, **chosen)
+        if isinstance(correction, ValidatedCorrection):
+            found = _learn(correction, run.path)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"--posthoc {posthoc}: {error}") from error
+    return FittedCorrection(correction, _name(posthoc, chosen), tau, found, _caveat(correction, run.path))
 
 
 def corrected(run: Run, name: str, posthoc: str, tau: float | None = None, **arguments: Any) -> Run:
@@ -174,7 +220,9 @@ def row_predictions(run: Run, corrections: Mapping[str, Correction]) -> tuple[ND
         ClassCounts.from_targets(labels, len(counts))
     logits = np.asarray(scores.numpy())
     if (row := corrections.get(run.loss)) is not None:
-        correction, _ = _learned(row.posthoc, run.path, counts, logits, row.arguments)
+        correction = fit_correction(run, row.posthoc, **row.arguments).correction
+        if isinstance(correction, PriorShift) and correction.estimated:
+            correction.fit(logits)
         logits = correction.transform(logits)
     return logits, np.asarray(labels.numpy())
 
@@ -201,18 +249,6 @@ def _fitting_summary(run_path: Path) -> Iterator[None]:
         raise
     except ValueError as error:
         raise InputError(f"the predictions of {run_path} do not fit its summary ({error}); train it again") from error
-
-
-def _learned(
-    posthoc: str, run_path: Path, train_counts: ClassCounts, logits: NDArray[Any], arguments: Mapping[str, Any]
-) -> tuple[PosthocCorrection, str | None]:
-    """A correction that is ready for the logits, and a sentence about what it learned for that."""
-    correction = build_posthoc(posthoc, train_counts, **arguments)
-    if isinstance(correction, ValidatedCorrection):
-        return correction, _learn(correction, run_path)
-    if isinstance(correction, PriorShift) and correction.estimated:
-        return correction, _estimate(correction.fit(logits), len(logits))
-    return correction, None
 
 
 def _search(posthoc: str, run_path: Path, train_counts: ClassCounts) -> tuple[float, str]:
@@ -245,7 +281,7 @@ def _learn(correction: ValidatedCorrection, run_path: Path) -> str:
     return f"Thresholds from {min(thresholds):.4g} to {max(thresholds):.4g}, {best}"
 
 
-def _estimate(correction: PriorShift, num_samples: int) -> str:
+def estimated_prior(correction: PriorShift, num_samples: int) -> str:
     """The test prior that was estimated, as a sentence."""
     assert correction.test_prior_ is not None
     prior = correction.test_prior_.tolist()

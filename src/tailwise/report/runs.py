@@ -21,7 +21,9 @@ Predictions: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
 class Run:
     """The summary of a finished run; ``metrics`` are those of the test set, without the ``test/`` prefix.
 
-    ``notes`` say what one should know of metrics that are not those of the run as trained.
+    ``notes`` say what one should know of metrics that are not those of the run as trained. A sample has
+    ``input_shape``, (H, W, channels) or (F,), which the runs of earlier versions lack, and ``feature_names`` where its
+    features have names.
     """
 
     path: Path
@@ -37,6 +39,8 @@ class Run:
     class_names: tuple[str, ...]
     metrics: dict[str, float]
     notes: tuple[str, ...] = ()
+    input_shape: tuple[int, ...] | None = None
+    feature_names: tuple[str, ...] | None = None
 
 
 def read_run(path: Path) -> Run:
@@ -63,9 +67,11 @@ def read_run(path: Path) -> Run:
             epochs=int(summary["epochs"]),
             seconds=float(summary["seconds"]),
             class_counts=tuple(int(count) for count in summary["class_counts"]),
-            class_names=tuple(str(name) for name in summary["class_names"]),
+            class_names=tuple(map(str, summary.get("class_names", range(len(summary["class_counts"]))))),
             metrics={name.removeprefix("test/"): float(value) for name, value in summary["metrics"].items()},
             notes=summary_notes(summary),
+            input_shape=tuple(int(size) for size in summary["input_shape"]) if "input_shape" in summary else None,
+            feature_names=tuple(map(str, summary["feature_names"])) if "feature_names" in summary else None,
         )
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is no summary of a run ({error}); train the run again") from error

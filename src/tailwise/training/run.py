@@ -22,9 +22,8 @@ from tailwise.data.augment.steps import augment, check_steps
 from tailwise.data.loader import Batches, PreparedData
 from tailwise.errors import InputError
 from tailwise.heads import ExpertHeads
-from tailwise.losses import ClassificationLoss, MultiExpertLoss, build_loss, find_loss
+from tailwise.losses import ClassificationLoss, MultiExpertLoss
 from tailwise.metrics import classification_report
-from tailwise.models.classifier import build_classifier
 from tailwise.models.ride import MultiExpertResNet, routed_logits
 from tailwise.recipes.config import ModelConfig, Recipe
 from tailwise.recipes.contrastive_config import BalancedContrast
@@ -96,6 +95,8 @@ class Run:
         self.fabric = fabric
         self.class_counts = data.train.arrays.counts
         self.class_names = data.train.arrays.class_names
+        self.sample_shape = data.train.arrays.sample_shape
+        self.feature_names = data.train.arrays.feature_names
         self.train_batches = Batches(data.train.arrays, recipe.training.batch_size, fabric.device)
         self.test_batches, self.validation_batches = (
             None if chosen is None else Batches(chosen.arrays, EVALUATION_BATCH, fabric.device)
@@ -103,18 +104,8 @@ class Run:
         )
         torch.manual_seed(recipe.seed)
         with _named("model"):
-            classifier = build_classifier(
-                torch.from_numpy(data.train.arrays.fitting_inputs()),
-                len(self.class_names),
-                model=recipe.model.name,
-                widths=None if recipe.model.widths is None else tuple(recipe.model.widths),
-                head=recipe.model.head,
-                scale=recipe.model.scale,
-                normalize=recipe.model.normalize,
-                pretrained=recipe.model.pretrained,
-                experts=None if recipe.experts is None else recipe.experts.number,
-                reduced=recipe.experts is None or recipe.experts.reduced,
-            )
+            fitted = torch.from_numpy(data.train.arrays.fitting_inputs())
+            classifier = recipe.classifier(fitted, len(self.class_names), pretrained=True)
         self.classifier = classifier
         with _named("loss"):
             self.loss: ClassificationLoss | MultiExpertLoss = self._built_loss(recipe.loss, recipe.training.epochs)
@@ -149,12 +140,8 @@ class Run:
             self.second = self._second_stage(data) if isinstance(recipe.stage2, SecondTraining) else None
 
     def _built_loss(self, config: LossConfig, epochs: int) -> ClassificationLoss:
-        arguments = config.arguments
-        if "epochs" in find_loss(config.name).arguments:
-            arguments.setdefault("epochs", epochs)
-        loss = build_loss(config.name, self.class_counts, **arguments)
-        loss.match_classes(len(self.class_names), torch.device("cpu"))
-        _check_fits(loss, config.name, self.recipe.model, epochs)
+        loss = config.build(self.class_counts, epochs)
+        _check_fits(loss, config.name, self.recipe.model)
         return loss.to(self.fabric.device)
 
     def _contrast(self, data: PreparedData) -> Contrast | None:
@@ -445,9 +432,12 @@ class Run:
             "epochs": self.recipe.training.epochs,
             "class_counts": list(self.class_counts),
             "class_names": list(self.class_names),
+            "input_shape": list(self.sample_shape),
             "data": self.train_batches.residence,
             "metrics": metrics,
         }
+        if self.feature_names is not None:
+            summary["feature_names"] = list(self.feature_names)
         if self.recipe.experts is not None:
             summary["experts"] = self.recipe.experts.number
         if self.recipe.stage2.name != "none":
@@ -470,15 +460,12 @@ class Run:
         return found if self.max_norm is None else {**found, "radius": self.max_norm.radius}
 
 
-def _check_fits(loss: ClassificationLoss, name: str, model: ModelConfig, epochs: int) -> None:
+def _check_fits(loss: ClassificationLoss, name: str, model: ModelConfig) -> None:
     """Refuse a loss that the rest of the recipe makes meaningless."""
     if loss.for_cosines and model.head != "cosine":
         raise ValueError(f"{name} scales cosines, but the head is {model.head}; add --set model.head=cosine")
     if loss.for_cosines and model.scale not in (None, 1):
         raise ValueError(f"{name} scales cosines, but model.scale is {model.scale:g} already; set it to 1")
-    told = getattr(loss, "epochs", epochs)
-    if told != epochs:
-        raise ValueError(f"epochs is {told}, but the training has {epochs} epochs; leave it out and it follows them")
 
 
 @contextmanager

@@ -30,10 +30,17 @@ if sys.platform != "win32":
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file whole or not at all: a killed process leaves the old file or the new one."""
+    with becoming(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def becoming(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to write to, which takes its place at the end, and is gone where that is not reached."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

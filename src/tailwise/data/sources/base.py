@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailwise.counts import ClassCounts
 from tailwise.data.arrays import Arrays
+from tailwise.data.images import decode_image
 from tailwise.data.labelled import Labelled
 from tailwise.data.profiles import subset_indices
 from tailwise.errors import InputError
@@ -47,6 +48,28 @@ class SourceModel(BaseModel, ABC):
         Raises:
             InputError: a file is missing or cannot be used; the message names it.
         """
+
+    def read_image(self, name: str, image: Path | bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """An image that is not of the data set, read as those of the data set are.
+
+        Args:
+            name: of the image, for messages.
+            image: file or encoded bytes.
+            shape: (H, W, channels) of the data set's images.
+
+        Raises:
+            InputError: it cannot be read, or has not that shape where the source brings images to none.
+        """
+        if shape[2] not in (1, 3):
+            raise InputError(f"{name}: images of {shape[2]} channels are not read from image files; give arrays")
+        image_size: int | None = getattr(self, "image_size", None)
+        pixels = decode_image(name, image, image_size, grayscale=shape[2] == 1)
+        if pixels.shape != shape:
+            raise InputError(
+                f"{name} has {pixels.shape[0]} x {pixels.shape[1]} pixels, but the network was trained on "
+                f"{shape[0]} x {shape[1]} and its data set resizes none; bring it to that size"
+            )
+        return pixels
 
 
 @dataclass(frozen=True)
@@ -119,13 +142,19 @@ class UserSource(SourceModel):
         class_names: tuple[str, ...],
     ) -> Labelled:
         """The data set of the wanted ``rows`` of a table."""
-        return arrays(path, table.inputs(rows), targets, class_names)
+        return arrays(path, table.inputs(rows), targets, class_names, table.columns)
 
 
-def arrays(path: Path, inputs: NDArray[Any], targets: NDArray[np.int64], class_names: tuple[str, ...]) -> Arrays:
+def arrays(
+    path: Path,
+    inputs: NDArray[Any],
+    targets: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    feature_names: tuple[str, ...] | None = None,
+) -> Arrays:
     """``Arrays`` whose errors name the file they come from."""
     try:
-        return Arrays(inputs, targets, class_names)
+        return Arrays(inputs, targets, class_names, feature_names)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 

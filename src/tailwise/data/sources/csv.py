@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -87,6 +88,113 @@ def read_csv(
         row, column = broken
         raise InputError(_cell(path, columns[column], row, table[columns[column]][row].as_py()))
     return Table(_labels(path, target, table[target]), numbers.__getitem__, columns=columns)
+
+
+def read_features(
+    path: Path, names: Sequence[str] | None, count: int, batch_rows: int
+) -> Iterator[tuple[NDArray[np.float32], dict[int, InputError]]]:
+    """Read the features of unlabelled rows, a batch at a time.
+
+    Columns are found by name, and others are passed over. Without ``names``, or where the first line is of numbers
+    rather than names, the file must have as many columns as there are features, in their order.
+
+    Args:
+        path: file.
+        names: of the features.
+        count: F.
+        batch_rows: most rows of a batch.
+
+    Yields:
+        Features (B, F), and for each row of them that cannot be used, by its place among the B, what is wrong with it.
+
+    Raises:
+        InputError: the file is not CSV, or a column is missing.
+    """
+    header = has_header(path)
+    columns = tuple(names) if names is not None and header else None
+    # Of one type throughout: a type guessed from the first block would not fit a broken cell further down.
+    reading = pyarrow.csv.ReadOptions(autogenerate_column_names=not header)
+    first = 0
+    try:
+        with pyarrow.csv.open_csv(path, read_options=reading) as opened:
+            found = opened.schema.names
+        columns = _matching_columns(path, found, columns, count)
+        text = pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(found, pa.string()),
+            include_columns=columns,
+            null_values=[""],
+            strings_can_be_null=True,
+        )
+        with pyarrow.csv.open_csv(path, read_options=reading, convert_options=text) as opened:
+            for block in opened:
+                for begin in range(0, block.num_rows, batch_rows):
+                    table = pa.Table.from_batches([block.slice(begin, batch_rows)])
+                    yield _numbers_and_errors(path, columns, table, first + begin)
+                first += block.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is not a readable CSV table ({str(error).partition(chr(10))[0]})") from error
+
+
+def _matching_columns(path: Path, found: list[str], names: tuple[str, ...] | None, count: int) -> tuple[str, ...]:
+    if names is None:
+        if len(found) != count:
+            raise InputError(
+                f"{path} has {len(found)} columns but the network takes {count} features; give these columns alone, or "
+                "a header line with the names that the training data had"
+            )
+        return tuple(found)
+    for name in names:
+        if found.count(name) != 1:
+            has = "two columns" if name in found else "no column"
+            raise InputError(f"{path} has {has} {name!r}; its columns are {', '.join(found)}")
+    return names
+
+
+def _numbers_and_errors(
+    path: Path, columns: tuple[str, ...], table: pa.Table, first: int
+) -> tuple[NDArray[np.float32], dict[int, InputError]]:
+    """Features (B, F) of a part of a file whose first row is ``first``, NaN where a cell is no number."""
+    with np.errstate(over="ignore"):  # what overflows is reported below
+        numbers = np.column_stack([_numbers_or_nan(table[name]) for name in columns]).astype(np.float32)
+    errors: dict[int, InputError] = {}
+    for row, column in np.argwhere(~np.isfinite(numbers)).tolist():
+        cell = table[columns[column]][row].as_py()
+        errors.setdefault(row, InputError(_cell(path, columns[column], first + row, cell)))
+    return numbers, errors
+
+
+def _numbers_or_nan(cells: pa.ChunkedArray) -> NDArray[np.float64]:
+    trimmed = pc.utf8_trim_whitespace(cells)
+    try:
+        return np.asarray(trimmed.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    except pa.ArrowInvalid:
+        return np.array([_number_or_nan(cell) for cell in trimmed])
+
+
+def _number_or_nan(cell: pa.Scalar) -> float:
+    try:
+        number = cell.cast(pa.float64()).as_py()
+    except pa.ArrowInvalid:
+        return math.nan
+    return math.nan if number is None else float(number)
+
+
+def has_header(path: Path) -> bool:
+    """Whether the first line begins with anything but a number.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as lines:
+            first_cell = lines.readline().split(b",")[0]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; correct the path") from error
+    try:
+        float(first_cell)
+    except ValueError:
+        return True
+    return False
 
 
 def _feature_columns(path: Path, names: list[str], target: str, features: Sequence[str] | None) -> tuple[str, ...]:

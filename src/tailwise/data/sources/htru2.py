@@ -9,7 +9,7 @@ import numpy as np
 
 from tailwise.data.arrays import Arrays
 from tailwise.data.sources.base import SourceModel, Split, arrays, expected_at, find_under, split_rows
-from tailwise.data.sources.csv import read_csv
+from tailwise.data.sources.csv import has_header, read_csv
 from tailwise.errors import InputError
 
 _FILE = "htru2/HTRU_2.csv"
@@ -41,19 +41,9 @@ class HTRU2(SourceModel):
                 "htru2 needs HTRU_2.csv from the UCI repository, https://archive.ics.uci.edu/dataset/372/htru2; "
                 f"put it at {expected_at(root, _FILE)}"
             )
-        table = read_csv(path, _TARGET, column_names=(*_FEATURES, _TARGET), skip_rows=int(_has_header(path)))
+        table = read_csv(path, _TARGET, column_names=(*_FEATURES, _TARGET), skip_rows=int(has_header(path)))
         if not np.isin(table.labels, (0, 1)).all():
             raise InputError(f"{path} must hold classes 0 and 1 in its last column; fetch it anew")
         targets = table.labels.astype(np.int64)
         rows = split_rows(targets, split, test_fraction=0.3, seed=0)
-        return arrays(path, table.inputs(rows), targets[rows], ("noise", "pulsar"))
-
-
-def _has_header(path: Path) -> bool:
-    with path.open("rb") as lines:
-        first_cell = lines.readline().split(b",")[0]
-    try:
-        float(first_cell)
-    except ValueError:
-        return True
-    return False
+        return arrays(path, table.inputs(rows), targets[rows], ("noise", "pulsar"), table.columns)

@@ -76,14 +76,20 @@ class HTRUMedlat(SourceModel):
         """Read one split; class 0 is RFI, class 1 the pulsars."""
         by_kind = [self._files(root, kind, split) for kind in _KINDS]
         files = [file for chosen in by_kind for file in chosen]
-        names = _BLOCKS[self.image]
-        images = np.empty((len(files), self.image_size, self.image_size, len(names)), dtype=np.uint8)
+        shape = (self.image_size, self.image_size, len(_BLOCKS[self.image]))
+        images = np.empty((len(files), *shape), dtype=np.uint8)
         for row, file in enumerate(files):
-            blocks = read_blocks(file, names)
-            for channel, name in enumerate(names):
-                images[row, :, :, channel] = _picture(blocks[name], self.image_size)
+            images[row] = self.read_image(str(file), file, shape)
         targets = np.repeat(np.arange(2), [len(chosen) for chosen in by_kind])
         return arrays(files[0].parents[1], images, targets, ("RFI", "pulsar"))
+
+    def read_image(self, name: str, image: Path | bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """The diagnostic image of a candidate, ``*.phcx.gz``."""
+        if isinstance(image, bytes):
+            raise InputError(f"{name}: candidates are read from files *.phcx.gz alone")
+        names = _BLOCKS[self.image]
+        blocks = read_blocks(image, names)
+        return np.stack([_picture(blocks[name], self.image_size) for name in names], axis=2)
 
     def _files(self, root: Path | None, kind: str, split: Split) -> list[Path]:
         """The candidates of one class and split, sorted by name."""

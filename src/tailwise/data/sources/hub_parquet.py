@@ -14,7 +14,7 @@ from tailwise.data.sources.base import Split, arrays, find_under
 from tailwise.data.sources.parquet import Parquet, column_names
 from tailwise.errors import InputError
 
-_IMAGE_COLUMNS = ("image", "img")
+IMAGE_COLUMNS = ("image", "img")
 _LABEL_COLUMNS = ("label", "fine_label")
 
 
@@ -43,7 +43,7 @@ def read_hub_parquet(
     columns = column_names(path)
     reader = Parquet(
         train=path,
-        image_column=_first(_IMAGE_COLUMNS, columns),
+        image_column=_first(IMAGE_COLUMNS, columns),
         label_column=_first(_LABEL_COLUMNS, columns),
         image_size=image_size,
     )

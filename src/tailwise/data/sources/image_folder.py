@@ -13,7 +13,7 @@ from tailwise.data.images import decode_images
 from tailwise.data.sources.base import Table, UserSource, locate
 from tailwise.errors import InputError
 
-_SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 
 
 class ImageFolder(UserSource):
@@ -46,7 +46,7 @@ class ImageFolder(UserSource):
     def read(self, path: Path, train: Table | None) -> Table:
         """List a folder; the images are decoded when asked for."""
         folders = _class_folders(path)
-        files = [(folder.name, file) for folder in folders for file in _image_files(folder)]
+        files = [(folder.name, file) for folder in folders for file in image_files(folder)]
         if train is None:
             if len(folders) < 2:
                 raise InputError(
@@ -55,7 +55,7 @@ class ImageFolder(UserSource):
             filled = {name for name, _ in files}
             for folder in folders:
                 if folder.name not in filled:
-                    raise InputError(f"{folder} holds no images ({', '.join(sorted(_SUFFIXES))}); fill or remove it")
+                    raise InputError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}); fill or remove it")
 
         def images(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
             chosen = [files[row][1] for row in rows]
@@ -71,6 +71,7 @@ def _class_folders(path: Path) -> list[Path]:
     return sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
 
 
-def _image_files(folder: Path) -> list[Path]:
-    files = (file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES and not file.name.startswith("."))
+def image_files(folder: Path) -> list[Path]:
+    """The images at any depth of a folder, in the order of their paths."""
+    files = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
     return sorted(file for file in files if file.is_file())

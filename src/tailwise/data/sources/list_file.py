@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tailwise.data.image_list import Framing, ImageList, TrainCrop
+from tailwise.data.images import decode_image
 from tailwise.data.sources.base import SourceModel, Table
 from tailwise.errors import InputError
 
@@ -37,6 +38,15 @@ class FramedSource(SourceModel):
             raise ValueError(f"resize must be at least image_size={self.image_size}, got {self.resize}")
         return self
 
+    @property
+    def framing(self) -> Framing:
+        """Which part of an image is kept, at what size."""
+        return Framing(self.image_size, self.resize, self.train_crop)
+
+    def read_image(self, name: str, image: Path | bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """Cut from the centre, as in testing."""
+        return decode_image(name, image, self.image_size, crop=self.framing.center)
+
     def image_list(
         self,
         table: ListTable,
@@ -46,10 +56,9 @@ class FramedSource(SourceModel):
         folder: Path,
     ) -> ImageList:
         """The wanted ``rows`` of a list; no file is looked for yet."""
-        framing = Framing(self.image_size, self.resize, self.train_crop)
         try:
             return ImageList(
-                table.inputs(rows), targets, class_names, framing, folder, table.list_file, table.lines[rows]
+                table.inputs(rows), targets, class_names, self.framing, folder, table.list_file, table.lines[rows]
             )
         except InputError as error:
             raise InputError(f"{table.list_file}: {error}") from error

@@ -40,7 +40,7 @@ class Npz(UserSource):
 
     def read(self, path: Path, train: Table | None) -> Table:
         """Read a file."""
-        given, labels = self._arrays(path)
+        given, labels = read_arrays(path, self.inputs, self.targets)
         if labels.ndim != 1 or labels.dtype.kind not in "iuU":
             raise InputError(
                 f"{path}: array {self.targets!r} must hold integer or string labels (N,), "
@@ -63,16 +63,22 @@ class Npz(UserSource):
                 )
         return Table(labels, given.__getitem__)
 
-    def _arrays(self, path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-        try:
-            with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
-                for key in (self.inputs, self.targets):
-                    if key not in archive:
-                        raise InputError(f"{path} has no array {key!r}; it has {', '.join(archive)}")
-                return archive[self.inputs], archive[self.targets]
-        except InputError:
-            raise
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(
-                f"{path} is not a readable .npz file ({error}); write it with numpy.savez, without Python objects"
-            ) from error
+
+def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
+    """Arrays of an .npz file by their names.
+
+    Raises:
+        InputError: the file cannot be read, or has not all of them.
+    """
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
+            for name in names:
+                if name not in archive:
+                    raise InputError(f"{path} has no array {name!r}; it has {', '.join(archive)}")
+            return [archive[name] for name in names]
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path} is not a readable .npz file ({error}); write it with numpy.savez, without Python objects"
+        ) from error

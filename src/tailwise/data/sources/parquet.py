@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from pydantic import Field
 from tailwise.data.images import decode_images
 from tailwise.data.sources.base import Table, UserSource, locate
 from tailwise.errors import InputError
+
+Column: TypeAlias = pa.Array | pa.ChunkedArray
 
 
 class Parquet(UserSource):
@@ -97,21 +99,54 @@ def decode_column(
     column: pa.ChunkedArray, rows: NDArray[np.int64], path: Path, image_size: int | None, grayscale: bool
 ) -> NDArray[np.uint8]:
     """Decode the images at ``rows`` of a column of encoded images, see :func:`decode_images`; errors name ``path``."""
+    encoded = encoded_images(column, path)
+
+    def images() -> Iterator[tuple[str, bytes]]:
+        for row in rows.tolist():
+            yield f"{path} row {row}", image_bytes(encoded[row], path, row)
+
+    return decode_images(images(), len(rows), image_size, grayscale)
+
+
+def encoded_images(column: Column, path: Path) -> Column:
+    """A column's encoded images, which may be a field of it.
+
+    Raises:
+        InputError: it holds none.
+    """
     if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
         column = pc.struct_field(column, "bytes")
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         raise InputError(
             f"{path} must hold images as encoded bytes, or as a struct with a field bytes, got {column.type}"
         )
+    return column
 
-    def images() -> Iterator[tuple[str, bytes]]:
-        for row in rows.tolist():
-            encoded = column[row].as_py()
-            if encoded is None:
-                raise InputError(f"{path} has no image bytes in row {row}; drop the row")
-            yield f"{path} row {row}", encoded
 
-    return decode_images(images(), len(rows), image_size, grayscale)
+def image_bytes(cell: pa.Scalar, path: Path, row: int) -> bytes:
+    """One encoded image.
+
+    Raises:
+        InputError: there is none in the row.
+    """
+    encoded: bytes | None = cell.as_py()
+    if encoded is None:
+        raise InputError(f"{path} has no image bytes in row {row}; drop the row")
+    return encoded
+
+
+def read_batches(path: Path, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """Some columns of a file, a batch of rows at a time.
+
+    Raises:
+        InputError: it is no Parquet file, or lacks a column.
+    """
+    names = column_names(path)
+    for name in columns:
+        if name not in names:
+            raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
+    with _readable(path), pq.ParquetFile(path) as file:
+        yield from file.iter_batches(batch_rows, columns=list(columns))
 
 
 def _labels(path: Path, column: pa.ChunkedArray, names: tuple[str, ...] | None) -> NDArray[Any]:
