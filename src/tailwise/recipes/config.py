@@ -17,6 +17,7 @@ from tailwise.data.config import DataConfig
 from tailwise.losses import ClassificationLoss, MultiExpertLoss
 from tailwise.models.classifier import BACKBONES, Classifier, build_classifier, known_backbone
 from tailwise.recipes.contrastive_config import BalancedContrast, Contrastive, NoContrast
+from tailwise.recipes.logging_config import Logging
 from tailwise.recipes.loss_config import LossConfig
 from tailwise.recipes.mixing_config import ContextRichOversampling, Mixing, NoMixing
 from tailwise.recipes.optimizer_config import AdamConfig, LearningRateConfig, Optimizer, refuse_late
@@ -136,6 +137,11 @@ class Recipe(Section):
     learning_rate: LearningRateConfig = LearningRateConfig()
     training: TrainingConfig
     stage2: Stage2 = OneStage()
+    logging: Logging = Field(
+        default_factory=list,
+        exclude=True,  # where its figures are copied to makes no other run of it
+        description="where the figures of the run are copied to while it trains",
+    )
 
     @property
     def total_epochs(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from tailwise.data.loader import prepare
 from tailwise.recipes.config import Recipe
 from tailwise.training.device import Device, build_fabric, set_threads, threads_restored
+from tailwise.training.logs import check_logs, run_logs
 from tailwise.training.memory import keep_freed_memory
 from tailwise.training.run import Run, TrainingError
 from tailwise.training.run_directory import RunDirectory
@@ -70,6 +71,7 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
 
 
 def _train(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], options: RunOptions) -> dict[str, Any]:
+    check_logs(recipe.logging)
     set_threads(options.threads)
     fabric = build_fabric(recipe, options.device)
     data = prepare(recipe.data, options.data_root, options.tested)
@@ -77,5 +79,13 @@ def _train(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], opti
     samples = {name: chosen.indices for name, chosen in data.parts.items()}
     with directory.opened(config, samples, data.fingerprint()):
         directory.write_environment(fabric.device.type, run.train_batches.residence)
-        run.fit(options.on_epoch)
-        return run.finish(options.command)
+        with run_logs(recipe, directory, config, fabric.is_global_zero) as logs:
+
+            def on_epoch(line: dict[str, Any]) -> None:
+                logs.catch_up()
+                options.on_epoch(line)
+
+            run.fit(on_epoch)
+            summary = run.finish(options.command)
+            logs.finish(summary["metrics"])
+        return summary
