@@ -61,7 +61,7 @@ def tensorboard_series(run: Path) -> tuple[dict[str, list[tuple[int, float]]], A
 
 
 def wandb_records(run: Path) -> Iterator[Any]:
-    """The records of the offline file, a LevelDB log: pieces of records, each with checksum, length and kind, in blocks."""
+    """The records of the offline file, a LevelDB log: blocks of pieces, each with checksum, length and kind."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     (file,) = (run / "wandb").glob("offline-run-*/run-*.wandb")

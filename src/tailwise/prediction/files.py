@@ -37,6 +37,9 @@ class Sample:
     file: Path
     row: int | None = None
 
+    def __str__(self) -> str:
+        return str(self.file) if self.row is None else f"{self.file} row {self.row}"
+
 
 def raise_first(error: InputError) -> None:
     """Stop at what cannot be read."""

@@ -27,6 +27,7 @@ UNCALIBRATED = (
     "Probabilities are not calibrated: no samples were held out to calibrate them on; train with "
     "--set data.validation_fraction=0.1."
 )
+NOT_FINITE = "are not finite; its numbers are far beyond those of training"
 NOT_CALIBRATED_AFTER = "Probabilities are those of the corrected logits, which nothing has calibrated."
 
 
@@ -95,7 +96,11 @@ class Predictor:
         else:
             given = self.reader.arrays(inputs)
             chunks = [given[first : first + batch_size] for first in range(0, len(given), batch_size)]
-        return np.concatenate([self._logits(chunk) for chunk in chunks])
+        logits = np.concatenate([self._logits(chunk) for chunk in chunks])
+        if not np.isfinite(logits).all():
+            row = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
+            raise InputError(f"the logits of input {row} {NOT_FINITE}")
+        return logits
 
     def predict_proba(self, inputs: Any, batch_size: int = BATCH_SIZE) -> NDArray[np.float64]:
         """Probabilities (N, C).
@@ -148,6 +153,10 @@ class Predictor:
         held: list[tuple[list[Sample], NDArray[np.float32]]] = []
         for samples, arrays in self.reader.batches(self.reader.files(paths), batch_size, refused, finished):
             logits = self._logits(arrays)
+            finite = np.isfinite(logits).all(axis=1)
+            for row in np.flatnonzero(~finite).tolist():
+                refused(InputError(f"the logits of {samples[row]} {NOT_FINITE}"))
+            samples, logits = [samples[row] for row in np.flatnonzero(finite)], logits[finite]
             if self.decision.needs_all:
                 held.append((samples, logits))
             else:
@@ -162,13 +171,7 @@ class Predictor:
 
     def _logits(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            logits = self.network(torch.from_numpy(inputs).to(self.device)).cpu().numpy()
-        if not np.isfinite(logits).all():
-            row = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
-            raise InputError(
-                f"the network's logits are not finite for input {row} of a batch; are its numbers too large?"
-            )
-        return np.asarray(logits)
+            return np.asarray(self.network(torch.from_numpy(inputs).to(self.device)).cpu().numpy())
 
 
 def load(

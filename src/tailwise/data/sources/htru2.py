@@ -46,4 +46,4 @@ class HTRU2(SourceModel):
             raise InputError(f"{path} must hold classes 0 and 1 in its last column; fetch it anew")
         targets = table.labels.astype(np.int64)
         rows = split_rows(targets, split, test_fraction=0.3, seed=0)
-        return arrays(path, table.inputs(rows), targets[rows], ("noise", "pulsar"), table.columns)
+        return arrays(path, table.inputs(rows), targets[rows], ("noise", "pulsar"))
