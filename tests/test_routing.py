@@ -108,3 +108,14 @@ def test_what_is_not_of_all_experts_is_named() -> None:
         router.loss(logits, features, logits.mean(dim=1))
     with pytest.raises(ValueError, match=r"target must be class indices of shape \(50,\), got torch.int64 of shape"):
         router.loss(logits, features, target[:49])
+
+
+def test_choosing_among_experts_that_were_all_asked_gives_what_asking_gives() -> None:
+    torch.manual_seed(0)
+    router = ExpertRouter(4, 6, 5)
+    logits, features = 3 * torch.randn(500, 4, 5), torch.randn(500, 4, 6)
+    asked = router.ask(lambda number, rows: (logits[rows, number], features[rows, number]), torch.arange(500))
+    chosen = router.choose(logits, features)
+    assert set(chosen[1].tolist()) == {1, 2, 3, 4}
+    assert torch.equal(chosen[1], asked[1])
+    torch.testing.assert_close(chosen[0], asked[0])

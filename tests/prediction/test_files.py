@@ -97,7 +97,7 @@ def test_images_that_cannot_be_read_are_named_and_lose_no_other(tmp_path: Path) 
     assert names == [str(file) for file in good]
     assert len(inputs) == 4
     assert [error.split(" is ")[0] for error in errors] == [str(tmp_path / "2.png"), str(tmp_path / "5.jpg")]
-    with pytest.raises(InputError, match="2.png is not a readable image"):
+    with pytest.raises(InputError, match=r"2\.png is not a readable image"):
         list(SampleReader(source, (8, 8, 3), None).batches([tmp_path / "2.png"], 2, raise_first))
 
 
@@ -222,7 +222,7 @@ def test_paths_that_lead_to_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(InputError, match="holds no files that this run reads"):
         reader.files([tmp_path])
-    with pytest.raises(InputError, match="there is no .*nowhere.png; correct the path"):
+    with pytest.raises(InputError, match=r"there is no .*nowhere\.png; correct the path"):
         reader.files([tmp_path / "nowhere.png"])
     with pytest.raises(InputError, match="there is nothing to predict"):
         reader.files([])
