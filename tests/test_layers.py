@@ -28,6 +28,7 @@ LIBRARY = (
     "two_stage",
     "routing",
     "compiled",
+    "distributed",
 )
 THIRD_PARTY = {"torch", "numpy", "typing_extensions"}
 

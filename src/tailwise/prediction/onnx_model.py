@@ -48,7 +48,7 @@ class ExportedNetwork(nn.Module):
         return logits, *self.decision(logits)
 
 
-def export_onnx(predictor: Predictor, path: Path) -> float:
+def export_onnx(predictor: Predictor, path: str | Path) -> float:
     """Write an ONNX file with the input ``inputs`` and the outputs ``logits``, ``probabilities`` and ``class_index``.
 
     Inputs are raw, uint8 (B, H, W, channels) or float32 (B, F), of any number B; the normalisation is inside, and so
@@ -75,7 +75,7 @@ def export_onnx(predictor: Predictor, path: Path) -> float:
     content = _exported(model, predictor)
     difference = _largest_difference(content, predictor)
     try:
-        write_atomically(path, content)
+        write_atomically(Path(path).expanduser(), content)
     except OSError as error:
         raise InputError(f"cannot write to {path}: {error.strerror}; choose another --out") from error
     return difference
