@@ -18,6 +18,7 @@ from tailwise.errors import InputError
 from tailwise.recipes.catalog import load_recipe
 from tailwise.recipes.config import Recipe
 from tailwise.training.engine import RunOptions, train
+from tailwise.training.sweep import Job, sweep
 
 ONE_THREAD = RunOptions(threads=1, device="cpu")
 ALL = "logging=[{name: tensorboard}, {name: wandb, tags: [first]}, {name: mlflow}]"
@@ -163,6 +164,19 @@ def test_log_that_is_added_when_a_run_is_resumed_has_the_epochs_before(tmp_path:
         train(logged(), tmp_path, RunOptions(threads=1, device="cpu", on_epoch=stop_after(2)))
     train(logged("logging.name=tensorboard"), tmp_path, RunOptions(threads=1, device="cpu", resume=True))
     assert tensorboard_series(tmp_path)[0] == expected(tmp_path)
+
+
+def test_runs_that_begin_together_share_one_database(tmp_path: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    uri = f"sqlite:///{tmp_path / 'shared.db'}"
+    recipes = [quick_recipe("ce", seed, f"logging={{name: mlflow, tracking_uri: '{uri}'}}") for seed in range(2)]
+    jobs = [Job(recipe, tmp_path / str(recipe.seed), "") for recipe in recipes]
+    assert sweep(jobs, ONE_THREAD, 2, lambda line: None) == []
+    client = MlflowClient(uri)
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    names = {run.info.run_name: run.info.status for run in runs}
+    assert names == {f"digits/long-tailed-if20/ce/seed-{seed}": "FINISHED" for seed in range(2)}
 
 
 def test_log_that_fails_while_training_is_left_and_the_training_goes_on(

@@ -24,13 +24,14 @@ from tailwise.errors import InputError
 from tailwise.extras import require_extra
 from tailwise.recipes.config import Recipe
 from tailwise.recipes.logging_config import LogConfig, MLflowLog, TensorBoardLog, WandbLog
-from tailwise.training.run_directory import RunDirectory, write_atomically
+from tailwise.training.run_directory import RunDirectory, locked, write_atomically
 
 NEEDED = {
     "tensorboard": ("tensorboard",),
     "wandb": ("lightning", "wandb"),
     "mlflow": ("lightning", "mlflow", "sqlalchemy", "alembic"),
 }
+SQLITE = "sqlite:///"
 FINAL = "final/"
 """Before the names of the figures that the run ends with."""
 
@@ -244,9 +245,9 @@ def _mlflow(section: MLflowLog, name: str, directory: RunDirectory, config: dict
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
-    with _quiet("mlflow", "alembic"):
+    with _quiet("mlflow", "alembic"), _alone(section.tracking_uri):
         local = section.tracking_uri is None
-        uri = f"sqlite:///{(directory.path / 'mlflow.db').absolute()}" if local else section.tracking_uri
+        uri = f"{SQLITE}{(directory.path / 'mlflow.db').absolute()}" if local else section.tracking_uri
         client = MlflowClient(uri)
         own = ids.get("mlflow")
         try:
@@ -283,6 +284,19 @@ def _experiment(client: Any, name: str, folder: Path, local: bool) -> str:
             if found is None:
                 raise
     return str(found.experiment_id)
+
+
+@contextmanager
+def _alone(tracking_uri: str | None) -> Iterator[None]:
+    """Wait for others that open the same SQLite database: two that make its tables at once leave a broken one."""
+    if tracking_uri is None or not tracking_uri.startswith(SQLITE):
+        yield
+        return
+    database = Path(tracking_uri.removeprefix(SQLITE))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_name(f"{database.name}.lock").open("w") as lock:
+        locked(lock, wait=True)
+        yield
 
 
 @contextmanager
