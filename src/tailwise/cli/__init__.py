@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from tailwise.cli import bench, compare, datasets, evaluate, export, inspect, losses, predict, rank, recipes, report, train, tune
+from tailwise.cli import (
+    bench,
+    compare,
+    datasets,
+    evaluate,
+    export,
+    inspect,
+    losses,
+    predict,
+    rank,
+    recipes,
+    report,
+    train,
+    tune,
+)
 from tailwise.errors import InputError
 
 app = typer.Typer(
