@@ -28,6 +28,7 @@ from tailwise.losses import (
 )
 
 if TYPE_CHECKING:
+    from tailwise.integrations.sklearn import TailwiseClassifier
     from tailwise.prediction.predictor import load
 
 __version__ = "0.1.0"
@@ -52,12 +53,16 @@ __all__ = [
     "LogitAdjustedLoss",
     "SGPLLoss",
     "ShotGroups",
+    "TailwiseClassifier",
     "build_loss",
     "load",
 ]
 
 # Of the application half, which losses in a training loop of one's own need not wait for.
-_IMPORTED_WHEN_USED = {"load": "tailwise.prediction.predictor"}
+_IMPORTED_WHEN_USED = {
+    "TailwiseClassifier": "tailwise.integrations.sklearn",
+    "load": "tailwise.prediction.predictor",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -106,6 +106,15 @@ def _draw(chosen: Chosen, rows: NDArray[np.int64]) -> Chosen:
     return Chosen(chosen.arrays.subset(rows), chosen.indices[rows])
 
 
+def epoch_order(count: int, seed: int, epoch: int, draw: Draw | None = None) -> Tensor:
+    """(M,) which of ``count`` samples an epoch trains on, in order: every one once, or those that ``draw`` names."""
+    if draw is not None:
+        return torch.from_numpy(draw(epoch)).long()
+    # The constant keeps the orders of neighbouring seeds apart: seed + epoch would share them.
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
+    return torch.randperm(count, generator=generator)
+
+
 class Batches:
     """A data set handed out in batches on the device: resident there, or an image list decoded on the way.
 
@@ -132,12 +141,7 @@ class Batches:
 
         Where there are ``partners``, they are the second half of each batch, which then has twice as many samples.
         """
-        if draw is None:
-            # The constant keeps the orders of neighbouring seeds apart: seed + epoch would share them.
-            generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-            order = torch.randperm(self.count, generator=generator)
-        else:
-            order = torch.from_numpy(draw(epoch)).long()
+        order = epoch_order(self.count, seed, epoch, draw)
         batch_size = self.batch_size
         drawn = None if partners is None else partners(epoch, len(order))
         if drawn is not None:

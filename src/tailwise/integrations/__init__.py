@@ -1,0 +1,1 @@
+"""Thin adapters to what people train with already: scikit-learn, Lightning, Hugging Face."""
