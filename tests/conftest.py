@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import os
-import re
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +15,7 @@ import torch
 
 from browser import browser, page  # noqa: F401
 from small_data import write_small_data
+from timm_beside import put_timm_on_path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 if not torch.cuda.is_available():
@@ -63,20 +62,10 @@ def interruptible() -> None:
 
 @pytest.fixture(scope="session")
 def timm_importable() -> None:
-    """timm imports torchvision, whose compiled operators exist for the one torch build that they were made with.
-
-    With any other, the import fails at the first of them. No network here uses one: their names are enough.
-    """
-    if importlib.util.find_spec("timm") is not None:
-        return
-    folder = Path(sys.prefix) / "timm"
-    assert folder.is_dir(), f"the tests need timm and torchvision in {folder}; `make install` puts them there"
-    source = (folder / "torchvision" / "_meta_registrations.py").read_text()
-    library = torch.library.Library("torchvision", "DEF")
-    for name in set(re.findall(r'register_meta\("(\w+)"|register_fake\("torchvision::(\w+)"', source)):
-        library.define(f"{''.join(name)}() -> Tensor")
+    """timm and torchvision, for the tests that build a network of the one or read a table of the other."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)  # for now: processes that later tests start inherit the path
+        patch.setattr(sys, "path", [*sys.path])  # for now: processes that later tests start inherit the path
+        put_timm_on_path()
         importlib.import_module("timm")
 
 
