@@ -87,7 +87,7 @@ class ComputeLoss:
         return loss * counted.to(loss.device) / items.clamp_min(1)
 
 
-class ScheduleCallback(TrainerCallback):
+class ScheduleCallback(TrainerCallback):  # type: ignore[misc]  # optional, so not looked into
     """When an epoch begins, gives a loss its class weights and tells it the epoch.
 
     Everything follows from the epoch alone, so that a training that is resumed goes on as it would have.
@@ -139,7 +139,7 @@ class WithTrainSampler:
         return self.train_sampler
 
 
-class _SamplerEpoch(TrainerCallback):
+class _SamplerEpoch(TrainerCallback):  # type: ignore[misc]
     """Tells a sampler the epoch: resumed on several processes within one, the ``Trainer`` does not reach it."""
 
     def __init__(self, sampler: Any) -> None:

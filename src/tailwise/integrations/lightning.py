@@ -16,7 +16,7 @@ if "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules
     from pytorch_lightning.callbacks import Callback
 else:
     try:
-        from lightning.pytorch.callbacks import Callback  # type: ignore[assignment]  # the same class, twice
+        from lightning.pytorch.callbacks import Callback
     except ModuleNotFoundError:
         try:
             from pytorch_lightning.callbacks import Callback
@@ -26,7 +26,7 @@ else:
             ) from error
 
 
-class ScheduleCallback(Callback):
+class ScheduleCallback(Callback):  # type: ignore[misc]  # optional, so not looked into
     """When an epoch begins, gives the loss of a ``LightningModule`` its class weights and tells it the epoch.
 
     Works in the ``Trainer`` of ``lightning.pytorch`` and of ``pytorch_lightning``. Everything follows from the epoch
