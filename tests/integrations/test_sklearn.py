@@ -397,6 +397,7 @@ def test_progress_is_printed_when_asked_for(digits: Data, capsys: pytest.Capture
         ({"epochs": 0}, "epochs: Input should be greater than 0"),
         ({"lr": -1.0}, "lr: Input should be greater than 0"),
         ({"lr": 1e30}, "the loss became .* lower lr"),
+        ({"device": "gpu"}, 'device must be "auto", "cpu" or "cuda", got \'gpu\''),
         ({"posthoc": "temperature"}, "'temperature' learns from held-out samples; set validation_fraction"),
         ({"posthoc": "logit-adjustment", "tau": "search"}, "needs held-out samples; set validation_fraction"),
         ({"posthoc": "logit-adjustmnt"}, "no correction is named 'logit-adjustmnt'"),

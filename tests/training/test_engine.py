@@ -442,7 +442,7 @@ def test_predictions_of_a_loss_that_scales_cosines_are_scaled(tmp_path: Path, me
 
 def test_cuda_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="torch sees no CUDA device; use --device cpu"):
+    with pytest.raises(InputError, match="torch sees no CUDA device; take cpu or auto"):
         train(quick_recipe(), tmp_path, RunOptions(device="cuda"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from typing_extensions import Self
 from tailwise.counts import ClassCounts
 from tailwise.data.arrays import Arrays
 from tailwise.data.profiles import subset_indices, validation_counts
+from tailwise.hyperparameters import one_of
 from tailwise.integrations._training import Settings, Training, build_network, predicted_logits
 from tailwise.losses import ClassificationLoss, find_loss
 from tailwise.posthoc import (
@@ -152,7 +153,8 @@ class TailwiseClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
             samples, labels, weight = samples[kept], labels[kept], weight[kept] / weight[kept].mean()
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"training needs at least two classes, got one class alone: {self.classes_[0]!r}")
+            raise ValueError(f"training needs at least two classes, got one class alone, {self.classes_[0]}")
+        one_of("device", self.device, get_args(Device))
         settings = self._settings(targets)
         arrays = Arrays(samples, targets.astype(np.int64), tuple(map(str, range(len(self.classes_)))))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))

@@ -46,7 +46,7 @@ def chosen_device(device: Device) -> Literal["cpu", "cuda"]:
         InputError: CUDA was asked for where there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda was asked for, but torch sees no CUDA device; use --device cpu")
+        raise InputError("device cuda was asked for, but torch sees no CUDA device; take cpu or auto")
     return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
