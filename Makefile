@@ -18,8 +18,8 @@ demo: install
 	$(RUN)/tailwise compare digits/long-tailed-if20 --loss ce,focal,balanced_softmax,gppe,sgpl --seeds 0-2 --out runs/demo
 
 lint: install
-	$(RUN)/ruff check src tests benchmarks examples
-	$(RUN)/ruff format --check src tests benchmarks examples
+	$(RUN)/ruff check src tests benchmarks examples docs/pictures
+	$(RUN)/ruff format --check src tests benchmarks examples docs/pictures
 	$(RUN)/mypy
 
 test: lint

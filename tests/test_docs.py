@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import re
+import runpy
 import shlex
 from pathlib import Path
 
 import pytest
 import torch
+from markdown.extensions.toc import slugify
 
 import tailwise.cli
 from metric_cases import METRICS
+from quoted import costs, measured, quotes
 from recipe_trees import quick_recipe
 from svg_texts import svg_texts
 from tailwise.losses import LOSSES
@@ -20,8 +23,18 @@ from tailwise.recipes.catalog import catalog, load_recipe
 from tailwise.training.engine import RunOptions, train
 
 REPOSITORY = Path(__file__).parents[1]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+METHOD_PAGES = [path for path in PAGES if path.parent.name == "methods" and path.name != "index.md"]
+QUOTING = [REPOSITORY / "docs/choosing.md", *METHOD_PAGES]
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=shown)
+every_quoting_page = pytest.mark.parametrize("page", QUOTING, ids=shown)
+every_method_page = pytest.mark.parametrize("page", METHOD_PAGES, ids=shown)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -74,14 +87,23 @@ def test_tables_have_the_rows_that_their_command_prints(page: Path) -> None:
         for table in tables:
             seen += 1
             assert [line.split("|")[1].strip() for line in table.splitlines()] == expected
-    assert seen == {"index.md": 1, "results.md": 16}.get(page.name, 0)
+    assert seen == {"docs/start.md": 1, "docs/results.md": 16}.get(shown(page), 0)
 
 
+def figure_commands(*programs: str) -> list[tuple[str, str]]:
+    """(page, command) of the lines that draw a figure of the documentation."""
+    return [
+        (shown(page), line)
+        for page in PAGES
+        for line in re.findall(r"^\$ (.*docs/images/.*)$", "".join(blocks(page, "console")), re.MULTILINE)
+        if line.startswith(programs)
+    ]
+
+
+@pytest.mark.parametrize(("page", "line"), figure_commands("tailwise losses show"))
 def test_loss_figure_is_what_its_command_draws(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = "".join(blocks(REPOSITORY / "docs/losses.md", "console"))
-    (line,) = re.findall(r"^\$ (tailwise losses show .*)$", text, re.MULTILINE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", shlex.split(line))
     with pytest.raises(SystemExit) as exit_:
@@ -92,17 +114,84 @@ def test_loss_figure_is_what_its_command_draws(
     assert svg_texts(figure) == svg_texts(REPOSITORY / figure)
 
 
+@pytest.mark.parametrize(("page", "line"), figure_commands("python docs/pictures/"))
+def test_picture_is_what_its_script_draws(
+    page: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, script, figure = shlex.split(line)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [script, figure])
+    runpy.run_path(str(REPOSITORY / script), run_name="__main__")
+    assert svg_texts(Path(figure)) == svg_texts(REPOSITORY / figure)
+
+
+def test_every_script_and_every_figure_of_a_method_belongs_to_a_page() -> None:
+    drawn = {line.split()[-1] for _, line in figure_commands("tailwise losses show", "python docs/pictures/")}
+    scripts = {line.split()[1] for _, line in figure_commands("python docs/pictures/")}
+    assert {shown(path) for path in (REPOSITORY / "docs/pictures").glob("*.py")} == scripts
+    assert {shown(path) for path in (REPOSITORY / "docs/images/methods").iterdir()} <= drawn
+
+
+@every_quoting_page
+def test_tables_quote_the_results(page: Path) -> None:
+    results = measured((REPOSITORY / "docs/results.md").read_text())
+    quoted = quotes(page.read_text())
+    assert quoted or page.stem == "ride", "no measured figure"
+    for key, value in quoted:
+        assert value in results[key], f"{key} is {results[key]}, the page says {value}"
+
+
+@every_quoting_page
+def test_percentages_in_the_text_are_measured_or_published(page: Path) -> None:
+    known = "".join((REPOSITORY / f"docs/{name}.md").read_text() for name in ("results", "performance"))
+    known += " ".join(recipe.published or "" for recipe in catalog().values())
+    text = re.sub(r"^```.*?^```|^ {4}.*?$|^\|.*?$|\]\(.*?\)", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for number in re.findall(r"\b\d\d\.\d+\b", text):
+        assert re.search(rf"\b{re.escape(number)}\b", known), number
+
+
+@every_quoting_page
+def test_costs_are_those_of_the_performance_page(page: Path) -> None:
+    known = costs((REPOSITORY / "docs/performance.md").read_text())
+    told = re.findall(r"`(\w+)` (\d\.\d\d)\s+and\s+(\d\.\d\d)", page.read_text())
+    assert all(known[name] == (small, large) for name, small, large in told)
+    assert bool(told) == ("times cross entropy, forward and backward" in page.read_text())
+
+
+@every_method_page
+def test_page_of_a_method_says_what_it_is_shows_it_and_how_to_use_it(page: Path) -> None:
+    text = page.read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["When it helps, when it hurts", "To use it"]
+    assert "![" in text
+    assert blocks(page, "python")
+    assert 50 <= len(text.splitlines()) <= 90
+
+
+def test_every_loss_has_a_page_of_its_method() -> None:
+    text = "".join(page.read_text() for page in METHOD_PAGES)
+    assert [entry.cls.__name__ for entry in LOSSES.values() if entry.cls.__name__ not in text] == []
+
+
 @every_page
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(((?!https?:)[^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+    for target in re.findall(r"\]\(((?!https?:)[^)]+)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked), target
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S), re.MULTILINE)
+    return {slugify(heading, "-") for heading in headings}
 
 
 def test_methods_page_has_every_recipe_of_the_founding_methods_and_no_other() -> None:
-    text = (REPOSITORY / "docs/methods.md").read_text()
-    shown = {name for pattern in re.findall(r"`([\w-]+/[\w{},.-]+)`", text) for name in spelled_out(pattern)}
+    text = (REPOSITORY / "docs/methods/index.md").read_text()
+    told = {name for pattern in re.findall(r"`([\w-]+/[\w{},.-]+)`", text) for name in spelled_out(pattern)}
     founding = {name for name in catalog() if name.split("/")[0] in ("gppe", "sgpl", "gala", "ppl-cri")}
-    assert founding <= shown <= set(catalog())
+    assert founding <= told <= set(catalog())
 
 
 def spelled_out(pattern: str) -> list[str]:
