@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer.main
 from markdown.extensions.toc import slugify
 
 import tailwise.cli
@@ -17,6 +18,7 @@ from metric_cases import METRICS
 from quoted import costs, measured, quotes
 from recipe_trees import quick_recipe
 from svg_texts import svg_texts
+from tailwise.cli import UsageError
 from tailwise.losses import LOSSES
 from tailwise.posthoc import POSTHOC
 from tailwise.recipes.catalog import catalog, load_recipe
@@ -72,6 +74,20 @@ def test_commands_name_recipes_and_settings_that_exist(
         template = load_recipe(recipe)
         for method in methods[0].split(",") if methods else template.methods:
             template.resolve(template.trained_for(method), 0, settings)
+
+
+@every_page
+def test_commands_have_arguments_that_the_command_line_takes(page: Path) -> None:
+    for line in re.findall(r"^\$ (?:\S*/)?tailwise (.*)$", "".join(blocks(page, "console")), re.MULTILINE):
+        command, words = typer.main.get_command(tailwise.cli.app), shlex.split(line, comments=True)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        try:
+            command.make_context(command.name, list(words))
+        except typer.Exit:  # --help
+            assert "--help" in words
+        except UsageError as error:
+            pytest.fail(f"tailwise {line}: {error.format_message()}")
 
 
 @every_page

@@ -55,6 +55,7 @@ class LossEntry:
 
 
 LOSSES: dict[str, LossEntry] = {}
+"""Every registered loss, by its name."""
 
 
 def register_loss(

@@ -12,6 +12,7 @@ from tailwise.posthoc._base import PosthocCorrection
 CorrectionClass = TypeVar("CorrectionClass", bound=type[PosthocCorrection])
 
 POSTHOC: dict[str, type[PosthocCorrection]] = {}
+"""Every correction, by its name in recipes and on the command line."""
 
 
 def register_posthoc(name: str) -> Callable[[CorrectionClass], CorrectionClass]:

@@ -14,6 +14,7 @@ from tailwise.counts import ClassCounts
 from tailwise.posthoc._base import PosthocCorrection
 
 TAUS = tuple(step / 10 for step in range(31))
+"""The strengths that are tried unless others are given."""
 
 
 def search_tau(

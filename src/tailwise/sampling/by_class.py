@@ -12,6 +12,7 @@ from tailwise.conversion import as_array
 from tailwise.counts import ClassCounts
 
 Indices: TypeAlias = NDArray[np.signedinteger[Any]]
+"""Indices of samples, (N,)."""
 
 SORT_CHUNK = 1 << 20
 

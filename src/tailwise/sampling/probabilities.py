@@ -13,6 +13,7 @@ from tailwise.counts import ClassCounts, CountsLike
 from tailwise.weights import effective_number_weights
 
 Rule = Literal["class-balanced", "instance", "square-root", "effective-number"]
+"""How the probability of a class follows from its count."""
 
 POWERS: dict[Rule, float] = {"class-balanced": 0.0, "instance": 1.0, "square-root": 0.5}
 

@@ -16,6 +16,7 @@ from tailwise.sampling.draws import drawn_in_chunks, epoch_generator
 from tailwise.sampling.probabilities import Rule, checked_probabilities, class_probabilities
 
 Probabilities: TypeAlias = Rule | Sequence[float] | NDArray[np.floating] | Tensor | Callable[[int], Tensor]
+"""Of the classes: a rule, (C,) numbers, or a schedule that gives them for an epoch."""
 
 
 class RebalancedSampler(ShardedSampler[int]):
