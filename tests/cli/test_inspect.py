@@ -46,13 +46,22 @@ def test_data_root_is_handed_on_to_the_commands(data_root: Path, tmp_path: Path,
     assert output.count(f"--data-root {data_root}") == 2
 
 
+def test_what_was_found_is_printed_though_another_file_is_where_the_recipe_goes(
+    table: Path, tailwise_command: Command
+) -> None:
+    before = table.read_text()
+    result = tailwise_command("inspect", table, "--recipe", table)
+    assert "usual  ████" in result[1]
+    assert_one_line(result, 2, "readings.csv is there already and differs; name another file with --recipe")
+    assert table.read_text() == before
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
         (("nowhere",), ("there is no file, folder, data set or recipe 'nowhere'",)),
         (("readings.csv", "--out", "page.txt"), ("written as .html", "page.txt")),
         (("readings.csv", "--set", "model.name=mlp"), ("settings of the data alone",)),
-        (("readings.csv", "--recipe", "readings.csv"), ("readings.csv is there already and differs",)),
         (("readings.csv", "--set", "data.source.target=c"), ("no column 'c'",)),
     ],
 )

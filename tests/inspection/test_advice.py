@@ -20,6 +20,7 @@ def test_data_like_those_of_a_study_have_its_winner_and_no_doubt() -> None:
     assert found.methods[:2] == ("ce", "balanced_softmax")
     assert "bcl" in found.methods
     assert found.doubts == ()
+    assert "+9.7 points, +8.8 of balanced_softmax) it is the simplest" in found.reasons[-1]
     assert any("CIFAR-10" in reason and "balanced_softmax 48.0 ±1.5" in reason for reason in found.reasons)
     assert advise(ClassCounts([1000, 50]), "images").method == "gppe"
 

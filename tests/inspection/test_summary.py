@@ -23,7 +23,9 @@ PIXELS = np.random.default_rng(0)
 
 
 def summary_of(data: str, *settings: str, root: Path | None = None, read_samples: bool = True) -> Summary:
-    return summarize(inspect(data, data_config(data, settings, root), root, read_samples), settings)
+    summary = summarize(inspect(data, data_config(data, settings, root), root, read_samples), settings)
+    summary.write_recipe()
+    return summary
 
 
 def photographs(folder: Path, **counts: int) -> None:
@@ -118,7 +120,7 @@ def test_problems_are_named_with_what_mends_them(tmp_path: Path, monkeypatch: py
         "1 pair of nearly the same samples has different labels",
         "1 class",
     ]
-    assert found[0].cases[0].startswith("set/train/dog/broken.png: ")
+    assert found[0].cases[0].startswith("set/train/dog/broken.png is not a readable image")
     assert found[1].cases == ("set/test/cat/copy.png (cat, test) and set/train/cat/0.png (cat, train)",)
     assert "no test sample" in whats[3]
     assert found[3].cases == ("dog",)
@@ -127,7 +129,8 @@ def test_problems_are_named_with_what_mends_them(tmp_path: Path, monkeypatch: py
 def test_text_has_counts_facts_problems_reasons_and_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     photographs(tmp_path / "set", cat=40, dog=5)
-    text = summary_of("set").text().plain
+    summary = summary_of("set")
+    text = summary.text().plain + summary.next_steps().plain
     assert "cat  ████████████████████████████████████████ 32" in text
     assert "imbalance factor     8 (32 to 4 samples)" in text
     assert "2 classes (cat: 8, dog: 1) have fewer than 10 test samples" in text

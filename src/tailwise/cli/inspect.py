@@ -42,11 +42,18 @@ def run(
     if out is not None:
         check_page_path(out, "page")
     config = data_config(data, settings or (), data_root)
-    with sample_progress(f"reading {data}") as on_progress:
-        found = inspect(data, config, data_root, not labels_only, on_progress)
+    if labels_only:
+        found = inspect(data, config, data_root, read_samples=False)
+    else:
+        with sample_progress(f"reading {data}") as on_progress:
+            found = inspect(data, config, data_root, on_progress=on_progress)
     known = os.environ.get("TAILWISE_DATA") == str(data_root)
     summary = summarize(found, settings or (), recipe, None if known else data_root)
     console().print(summary.text(), soft_wrap=True)
     if out is not None:
         write_page(summary, out)
         console().print(f"Page: {out}", soft_wrap=True)
+    summary.write_recipe()
+    if summary.recipe is not None:
+        console().print(f"Wrote {summary.recipe}, a recipe for it and for what to compare it with.", soft_wrap=True)
+    console().print(summary.next_steps(), soft_wrap=True)

@@ -57,6 +57,11 @@ def advise(counts: ClassCounts, kind: Kind) -> Advice:
     reasons = [_figures(study, method, others) for study in studies]
     if factor <= BALANCED:
         reasons = [f"the classes are about equally frequent (imbalance {factor:.3g}): nothing is to be corrected"]
+    elif method != max(gains, key=lambda name: gains[name]) and method != "ce":
+        reasons.append(
+            f"of those within a point of the best mean gain over cross entropy ({best:+.1f} points, "
+            f"{gains[method]:+.1f} of {method}) it is the simplest"
+        )
     elif method == "ce":
         reasons.append(
             "no loss gained more than the seeds' spread: train with cross entropy and choose the threshold for what "

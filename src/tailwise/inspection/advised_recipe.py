@@ -83,7 +83,7 @@ def advised_recipe(
         "methods": {method: METHODS[method](epochs) for method in methods},
         "corrections": corrections,
     }
-    return yaml.safe_dump(tree, sort_keys=False, width=110, allow_unicode=True)
+    return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
 
 
 def write_recipe(path: Path, text: str) -> None:

@@ -42,7 +42,10 @@ def _broken(found: Inspection) -> Iterable[Problem]:
         yield Problem(
             f"{_number(found.broken, 'sample')} cannot be read, and training would stop there",
             "mend or remove them",
-            tuple(f"{case.sample.name}: {case.reason}" for case in found.broken),
+            tuple(
+                case.reason if case.sample.name in case.reason else f"{case.sample.name}: {case.reason}"
+                for case in found.broken
+            ),
         )
 
 

@@ -29,7 +29,8 @@ class Summary:
         found: what is in the data.
         problems: what is wrong with them.
         advice: what to train, and why.
-        recipe: the file that was written for it; None where the data were a recipe already.
+        recipe: the file that is to hold a recipe for it; None where the data were a recipe already.
+        recipe_text: what the file is to hold.
         commands: to type next.
     """
 
@@ -37,6 +38,7 @@ class Summary:
     problems: tuple[Problem, ...]
     advice: Advice
     recipe: Path | None
+    recipe_text: str
     commands: tuple[str, ...]
 
     @property
@@ -74,7 +76,7 @@ class Summary:
         return f"Train {says} first" + (", which is a guess for these data:" if self.advice.doubts else ", because:")
 
     def text(self) -> Text:
-        """All of it for the terminal."""
+        """What there is, what is wrong and what to train, for the terminal."""
         text = counts_picture(self.found.train, self.found.class_names)
         text.append("\n")
         width = max(len(name) for name, _ in self.facts)
@@ -92,32 +94,42 @@ class Summary:
         text.append(f"\n{self.verdict}\n", style="bold")
         for reason in (*self.advice.reasons, *self.advice.doubts):
             text.append(f"  - {reason}\n")
-        if self.recipe is not None:
-            text.append(f"\nWrote {self.recipe}, a recipe for it and for what to compare it with. ")
-        text.append("\nNext:\n")
+        return text
+
+    def next_steps(self) -> Text:
+        """The commands, for the terminal."""
+        text = Text()
+        text.append("Next, when what cannot be read is mended:\n" if self.found.broken else "Next:\n")
         for command in self.commands:
             text.append(f"  $ {command}\n", style="cyan")
         return text
+
+    def write_recipe(self) -> None:
+        """Write the recipe, where there is one to write.
+
+        Raises:
+            InputError: another file is where it goes, or it cannot be written.
+        """
+        if self.recipe is not None:
+            write_recipe(self.recipe, self.recipe_text)
 
 
 def summarize(
     found: Inspection, settings: Sequence[str] = (), recipe: Path | None = None, data_root: Path | None = None
 ) -> Summary:
-    """Draw advice from what was found, and write the recipe for it.
+    """Draw advice from what was found.
 
     Args:
         found: what is in the data.
         settings: of the data, as the user gave them.
         recipe: where the recipe goes; by default a file named like the data, in the working folder.
         data_root: for the commands, where they need to be told it.
-
-    Raises:
-        InputError: another file is where the recipe goes, or it cannot be written.
     """
     kind = found.kind
     advice = advise(found.train, kind)
     name = recipe_name(found.data)
     path: Path | None = None
+    recipe_text = ""
     if found.data in catalog() or found.data.endswith((".yaml", ".yml")):
         named = found.data
         known = load_recipe(named).methods
@@ -128,7 +140,7 @@ def summarize(
             methods.append("balanced_softmax")  # the simplest of what leads elsewhere
         path = recipe or Path(f"{name}.yaml")
         about = f"{found.data}, as tailwise inspect advises"
-        write_recipe(path, advised_recipe(name, about, found.config, found.train, kind, methods))
+        recipe_text = advised_recipe(name, about, found.config, found.train, kind, methods)
         named, settings = str(path), ()
     options = [word for setting in settings for word in ("--set", setting)]
     options += ["--data-root", str(data_root)] if data_root is not None else []
@@ -142,4 +154,5 @@ def summarize(
         "0-2",
         *options,
     ]
-    return Summary(found, tuple(problems(found)), advice, path, (shlex.join(train), shlex.join(compare)))
+    commands = (shlex.join(train), shlex.join(compare))
+    return Summary(found, tuple(problems(found)), advice, path, recipe_text, commands)
