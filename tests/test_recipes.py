@@ -113,7 +113,7 @@ DISTINCT = distinct_methods()
 def test_every_method_of_every_recipe_takes_two_steps(
     name: str, data_root: Path, small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tailwise.training.engine.prepare", lambda config, root: few(prepare(config, root)))
+    monkeypatch.setattr("tailwise.training.engine.prepare", lambda *arguments: few(prepare(*arguments)))
     # A checkpoint of the larger networks has gigabytes; what it holds is tested with the engine.
     monkeypatch.setattr("tailwise.training.run.save_checkpoint", lambda *parts: None)
     template = load_recipe(name)
