@@ -30,6 +30,12 @@ function smoothed(logP, y, eps, targetTerm, otherTerm = targetTerm) {
   return own.times(1 - eps + eps / logP.length).plus(others.times(eps / logP.length));
 }
 
+// LogitAdjustedLoss, and BalancedSoftmaxLoss, which is the same.
+function logitAdjusted(counts, { tau, label_smoothing: eps }) {
+  const logPrior = logPriors(counts);
+  return (z, y) => smoothed(logSoftmax(shifted(z, logPrior, tau)), y, eps, negated);
+}
+
 // MarginLoss: each label has a softmax of its own, in which its logit is lowered by its margin.
 function withMargins(z, y, margins, eps, term) {
   const termAs = (c, rivals) => term(z[c].minus(margins[c]).minus(rivals).logSigmoid());
@@ -326,10 +332,7 @@ export const LOSSES = [
     group: "Corrections for the class counts",
     takesCounts: true,
     settings: [number("tau", 1, "strength", TAU), smoothing(0)],
-    of(counts, { tau, label_smoothing: eps }) {
-      const logPrior = logPriors(counts);
-      return (z, y) => smoothed(logSoftmax(shifted(z, logPrior, tau)), y, eps, negated);
-    },
+    of: logitAdjusted,
   },
   {
     name: "balanced_softmax",
@@ -338,10 +341,7 @@ export const LOSSES = [
     group: "Corrections for the class counts",
     takesCounts: true,
     settings: [number("tau", 1, "strength", TAU), smoothing(0)],
-    of(counts, { tau, label_smoothing: eps }) {
-      const logPrior = logPriors(counts);
-      return (z, y) => smoothed(logSoftmax(shifted(z, logPrior, tau)), y, eps, negated);
-    },
+    of: logitAdjusted,
   },
   {
     name: "vs",

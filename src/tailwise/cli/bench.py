@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from tailwise.cli.options import Threads, parse_names
+from tailwise.cli.options import Device, Threads, parse_names
 
 EXAMPLE = "Example: tailwise bench losses steps --threads 1 --out bench.json"
 PARTS = ("losses", "pipeline", "steps")
@@ -26,7 +26,7 @@ def run(
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Turns; ratios and times are medians over them.")] = 15,
     out: Annotated[Path | None, typer.Option(help="A JSON file with all figures.", show_default=False)] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     from tailwise.bench.losses import measure_losses

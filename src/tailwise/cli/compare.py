@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from tailwise.cli.options import Compiled, DataRoot, Settings, Threads, parse_names, parse_seeds
+from tailwise.cli.options import Compiled, DataRoot, Device, Jobs, Settings, Threads, parse_names, parse_seeds
 
 EXAMPLE = "Example: tailwise compare digits/long-tailed-if20 --loss ce,gppe,sgpl --seeds 0-4"
 
@@ -26,11 +26,9 @@ def run(
     metrics: Annotated[
         str | None, typer.Option(help="Columns, comma-separated; by default those usual for the number of classes.")
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; by default one per core, one on a GPU.")
-    ] = None,
+    jobs: Jobs = None,
     data_root: DataRoot = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    device: Device = "auto",
     threads: Threads = None,
     compiled: Compiled = False,
 ) -> None:

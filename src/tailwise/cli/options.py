@@ -31,6 +31,9 @@ Threads = Annotated[
 ]
 
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to compute.")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Runs at a time; by default one per core, one on a GPU.")
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
 Posthoc = Annotated[
     str | None,

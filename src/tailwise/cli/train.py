@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from tailwise.cli.options import Compiled, DataRoot, Settings, Threads
+from tailwise.cli.options import Compiled, DataRoot, Device, Settings, Threads
 
 EXAMPLE = "Example: tailwise train digits/long-tailed-if20 --loss gppe --set training.epochs=30"
 
@@ -27,7 +27,7 @@ def run(
     settings: Settings = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     data_root: DataRoot = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    device: Device = "auto",
     threads: Threads = None,
     compiled: Compiled = False,
 ) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from tailwise.cli.options import DataRoot, Settings, Threads, parse_names, parse_seeds
+from tailwise.cli.options import DataRoot, Device, Jobs, Settings, Threads, parse_names, parse_seeds
 
 EXAMPLE = "Example: tailwise tune digits/long-tailed-if20 --trials 40 --folds 3 --metric balanced_accuracy"
 
@@ -70,11 +70,9 @@ def run(
         typer.Option(help="Where the search is; run again, it goes on. By default tune/<recipe>.", show_default=False),
     ] = None,
     settings: Settings = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; by default one per core, one on a GPU.")
-    ] = None,
+    jobs: Jobs = None,
     data_root: DataRoot = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     import torch

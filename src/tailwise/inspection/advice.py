@@ -57,15 +57,15 @@ def advise(counts: ClassCounts, kind: Kind) -> Advice:
     reasons = [_figures(study, method, others) for study in studies]
     if factor <= BALANCED:
         reasons = [f"the classes are about equally frequent (imbalance {factor:.3g}): nothing is to be corrected"]
-    elif method != max(gains, key=lambda name: gains[name]) and method != "ce":
-        reasons.append(
-            f"of those within a point of the best mean gain over cross entropy ({best:+.1f} points, "
-            f"{gains[method]:+.1f} of {method}) it is the simplest"
-        )
     elif method == "ce":
         reasons.append(
             "no loss gained more than the seeds' spread: train with cross entropy and choose the threshold for what "
             "errors cost you, on held-out samples"
+        )
+    elif method != max(gains, key=lambda name: gains[name]):
+        reasons.append(
+            f"of those within a point of the best mean gain over cross entropy ({best:+.1f} points, "
+            f"{gains[method]:+.1f} of {method}) it is the simplest"
         )
     doubts = [] if factor <= BALANCED else _doubts(present, len(counts), factor, studies)
     return Advice(method, ("ce", *([method] if method != "ce" else []), *others[:4]), tuple(reasons), tuple(doubts))

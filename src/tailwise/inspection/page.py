@@ -12,6 +12,7 @@ from PIL import Image
 
 from tailwise.errors import InputError
 from tailwise.inspection.findings import Inspection, Sample
+from tailwise.inspection.picture import group_of
 from tailwise.inspection.problems import Problem
 from tailwise.inspection.summary import Summary
 from tailwise.report.html import render, save_page
@@ -59,8 +60,7 @@ def page_html(summary: Summary) -> str:
 
 def _rows(found: Inspection) -> list[Row]:
     """The classes, the most frequent first."""
-    groups = found.train.groups()
-    group = {label: name for name in ("many", "medium", "few") for label in getattr(groups, name)}
+    group = group_of(found.train)
     largest = max(found.train)
     order = np.argsort(-found.train.counts, kind="stable").tolist()
     return [

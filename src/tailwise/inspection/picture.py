@@ -28,14 +28,13 @@ def counts_picture(counts: ClassCounts, class_names: tuple[str, ...]) -> Text:
     return _curve(counts, order.tolist())
 
 
-def _groups(counts: ClassCounts) -> dict[int, str]:
-    groups = counts.groups()
-    named = {"many": groups.many, "medium": groups.medium, "few": groups.few}
-    return {int(label): name for name, labels in named.items() for label in labels}
+def group_of(counts: ClassCounts) -> dict[int, str]:
+    """Of each class: many, medium or few."""
+    return {label: name for name, labels in counts.groups()._asdict().items() for label in labels}
 
 
 def _bars(counts: ClassCounts, names: list[str], order: list[int]) -> Text:
-    group = _groups(counts)
+    group = group_of(counts)
     shown = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
     width, largest = max(map(len, shown)), max(counts)
     text = Text()
@@ -50,7 +49,7 @@ def _bars(counts: ClassCounts, names: list[str], order: list[int]) -> Text:
 
 def _curve(counts: ClassCounts, order: list[int]) -> Text:
     """Each column the mean of some neighbours in rank, on a logarithmic scale."""
-    group = _groups(counts)
+    group = group_of(counts)
     parts = np.array_split(np.array(order), CURVE_CELLS)
     means = [float(counts[part].mean()) for part in parts]
     top, bottom = math.log1p(max(means)), 0.0

@@ -71,9 +71,8 @@ class Summary:
     @property
     def verdict(self) -> str:
         """What to train, in a sentence."""
-        method = self.advice.method
-        says = {"ce": "cross entropy"}.get(method, method)
-        return f"Train {says} first" + (", which is a guess for these data:" if self.advice.doubts else ", because:")
+        method = "cross entropy" if self.advice.method == "ce" else self.advice.method
+        return f"Train {method} first" + (", which is a guess for these data:" if self.advice.doubts else ", because:")
 
     def text(self) -> Text:
         """What there is, what is wrong and what to train, for the terminal."""
@@ -145,14 +144,7 @@ def summarize(
     options = [word for setting in settings for word in ("--set", setting)]
     options += ["--data-root", str(data_root)] if data_root is not None else []
     train = ["tailwise", "train", named, "--loss", advice.method if advice.method in methods else methods[0], *options]
-    compare = [
-        "tailwise",
-        "compare",
-        named,
-        *(() if path else ("--loss", ",".join(methods))),
-        "--seeds",
-        "0-2",
-        *options,
-    ]
+    chosen = [] if path else ["--loss", ",".join(methods)]
+    compare = ["tailwise", "compare", named, *chosen, "--seeds", "0-2", *options]
     commands = (shlex.join(train), shlex.join(compare))
     return Summary(found, tuple(problems(found)), advice, path, recipe_text, commands)

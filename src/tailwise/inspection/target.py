@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv
-
 from tailwise.data.config import DataConfig
 from tailwise.data.sources import SOURCES
 from tailwise.data.sources.base import locate
+from tailwise.data.sources.csv import column_names_of
 from tailwise.errors import InputError
 from tailwise.recipes.catalog import CHOSEN_OTHERWISE, catalog, load_recipe, parse_override, set_dotted, validate
 
@@ -79,11 +77,7 @@ def label_column(path: Path) -> str:
     Raises:
         InputError: none has such a name, or the file is no table.
     """
-    try:
-        with pyarrow.csv.open_csv(path) as opened:
-            columns: list[str] = opened.schema.names
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a readable CSV table ({str(error).partition(chr(10))[0]})") from error
+    columns = column_names_of(path)
     by_name = {column.strip().lower(): column for column in reversed(columns)}
     for name in LABEL_COLUMNS:
         if name in by_name:

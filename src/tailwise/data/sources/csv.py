@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -68,20 +69,11 @@ def read_csv(
         InputError: the file is not CSV, a column is missing, or a cell is not a finite number.
     """
     reading = pyarrow.csv.ReadOptions(column_names=column_names, skip_rows=skip_rows)
-    try:
-        with pyarrow.csv.open_csv(path, read_options=reading) as opened:
-            names = opened.schema.names
-        columns = _feature_columns(path, names, target, features)
-        # As text, so that neither a type guessed from the first block nor a class called "NA" gets in the way.
-        text = pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            include_columns=[target, *columns],
-            null_values=[""],
-            strings_can_be_null=True,
-        )
+    names = column_names_of(path, reading)
+    columns = _feature_columns(path, names, target, features)
+    with _readable(path):
+        text = _as_text(names, (target, *columns))
         table = pyarrow.csv.read_csv(path, read_options=reading, convert_options=text)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a readable CSV table ({str(error).partition(chr(10))[0]})") from error
     with np.errstate(over="ignore"):  # what overflows is reported below
         numbers = np.column_stack([_numbers(path, name, table[name]) for name in columns]).astype(np.float32)
     if broken := first_non_finite(numbers):
@@ -112,27 +104,48 @@ def read_features(
     """
     header = has_header(path)
     columns = tuple(names) if names is not None and header else None
-    # Of one type throughout: a type guessed from the first block would not fit a broken cell further down.
     reading = pyarrow.csv.ReadOptions(autogenerate_column_names=not header)
     first = 0
-    try:
-        with pyarrow.csv.open_csv(path, read_options=reading) as opened:
-            found = opened.schema.names
-        columns = _matching_columns(path, found, columns, count)
-        text = pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(found, pa.string()),
-            include_columns=columns,
-            null_values=[""],
-            strings_can_be_null=True,
-        )
+    found = column_names_of(path, reading)
+    columns = _matching_columns(path, found, columns, count)
+    with _readable(path):
+        text = _as_text(found, columns)
         with pyarrow.csv.open_csv(path, read_options=reading, convert_options=text) as opened:
             for block in opened:
                 for begin in range(0, block.num_rows, batch_rows):
                     table = pa.Table.from_batches([block.slice(begin, batch_rows)])
                     yield _numbers_and_errors(path, columns, table, first + begin)
                 first += block.num_rows
+
+
+def column_names_of(path: Path, reading: pyarrow.csv.ReadOptions | None = None) -> list[str]:
+    """The columns of a file.
+
+    Raises:
+        InputError: the file is not CSV.
+    """
+    with _readable(path), pyarrow.csv.open_csv(path, read_options=reading) as opened:
+        names: list[str] = opened.schema.names
+        return names
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Name the file in what goes wrong while it is read."""
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a readable CSV table ({str(error).partition(chr(10))[0]})") from error
+
+
+def _as_text(names: Sequence[str], columns: Sequence[str]) -> pyarrow.csv.ConvertOptions:
+    """As text, so that neither a type guessed from the first block nor a class called "NA" gets in the way."""
+    return pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        include_columns=list(columns),
+        null_values=[""],
+        strings_can_be_null=True,
+    )
 
 
 def _matching_columns(path: Path, found: list[str], names: tuple[str, ...] | None, count: int) -> tuple[str, ...]:
