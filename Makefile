@@ -5,19 +5,25 @@ RUN = $(VENV)/bin
 
 .PHONY: install demo test test-long lint docs clean
 
+PIP_INSTALL = $(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
 install: $(VENV)/.installed
 
-# timm wants torchvision, whose wheel fits the one torch build that it names: both go beside the environment, for its tests.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
-	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps --target $(VENV)/timm timm torchvision
+	$(PIP_INSTALL) -e .
+	touch $@
+
+# timm wants torchvision, whose wheel fits the one torch build that it names: both go beside the environment, for its tests.
+$(VENV)/.testable: $(VENV)/.installed
+	$(PIP_INSTALL) -e ".[test]"
+	$(PIP_INSTALL) --no-deps --target $(VENV)/timm timm torchvision
 	touch $@
 
 demo: install
 	$(RUN)/tailwise compare digits/long-tailed-if20 --loss ce,focal,balanced_softmax,gppe,sgpl --seeds 0-2 --out runs/demo
 
-lint: install
+lint: $(VENV)/.testable
 	$(RUN)/ruff check src tests benchmarks examples docs/pictures
 	$(RUN)/ruff format --check src tests benchmarks examples docs/pictures
 	$(RUN)/mypy
@@ -26,11 +32,11 @@ test: lint
 	$(RUN)/pytest -n auto
 
 # What takes minutes each, and `make test` leaves out.
-test-long: install
+test-long: $(VENV)/.testable
 	$(RUN)/pytest -n auto -m long
 
 docs: install
-	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(PIP_INSTALL) -e ".[docs]"
 	$(RUN)/mkdocs build --strict
 
 clean:
