@@ -5,10 +5,11 @@
 #
 #     TAILWISE_DATA=... benchmarks/gpu.sh OUT
 #
-# OUT gets the JSON files, the tables and the runs' summaries. For a trial on a CPU:
+# OUT gets the JSON files, the tables and the runs' summaries. For a trial on a CPU, of a quarter of an hour:
 #
+#     small="data.profile.max_count=20 data.profile.imbalance_factor=10"
 #     DEVICE=cpu EPOCHS=170 SEEDS=0 JOBS=1 REPEATS=1 IMAGES=8 LINEAR="--batch 64 --classes 512" \
-#         SET="model.name=mlp model.head=cosine data.profile.max_count=100 learning_rate.milestones=[160]" benchmarks/gpu.sh OUT
+#         SET="model.name=mlp model.head=cosine $small learning_rate.milestones=[160]" benchmarks/gpu.sh OUT
 set -euo pipefail
 out=${1:?usage: benchmarks/gpu.sh OUT}
 device=${DEVICE:-cuda} epochs=${EPOCHS:-200} seeds=${SEEDS:-0-2} jobs=${JOBS:-8} repeats=${REPEATS:-15}
