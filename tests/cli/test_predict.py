@@ -101,8 +101,23 @@ def test_unreadable_file_is_named_and_the_others_are_predicted(
     code, _, error = tailwise_command("predict", run, photos / "00.png", tmp_path / "broken.png", "-o", out, *ON_CPU)
     assert code == 1
     assert f"tailwise: {tmp_path / 'broken.png'} is not a readable image" in error
-    assert "1 files or rows could not be read" in error
+    assert "1 file or row could not be read and is left out" in error
     assert [row["file"] for row in csv.DictReader(out.open())] == [str(photos / "00.png")]
+
+
+def test_nothing_is_said_of_probabilities_where_nothing_could_be_predicted(
+    run: Path, tmp_path: Path, tailwise_command: Command
+) -> None:
+    for name in ("a.csv", "b.png"):
+        (tmp_path / name).write_bytes(b"nonsense")
+    code, shown, error = tailwise_command("predict", run, tmp_path / "a.csv", tmp_path / "b.png", *ON_CPU)
+    assert (code, shown) == (1, "")
+    lines = list(filter(None, error.splitlines()))
+    assert lines[0].startswith(f"tailwise: {tmp_path / 'a.csv'}: this run was trained on images; give .")
+    assert lines[1:] == [
+        f"tailwise: {tmp_path / 'b.png'} is not a readable image; replace or remove it",
+        "tailwise: 2 files or rows could not be read and are left out",
+    ]
 
 
 def test_rows_of_an_archive_are_numbered(run: Path, tmp_path: Path, tailwise_command: Command) -> None:

@@ -161,6 +161,33 @@ def test_table_in_parquet_and_in_a_data_frame_are_found_by_name(tmp_path: Path) 
         reader.arrays(frame[["b"]])
 
 
+@pytest.mark.parametrize(
+    ("column", "part"),
+    [
+        ([1.0, "two", 3.0], "column 'a' of the data frame must hold numbers, got 'two' in row 1"),
+        (["1", "2", "3"], "column 'a' of the data frame must hold numbers, got '1' in row 0"),
+        (["2020-01-01"] * 3, "column 'a' of the data frame must hold numbers, got '2020-01-01' in row 0"),
+        ([1.0, None, 3.0], "features must be finite float32 numbers, got nan in row 1, column 0"),
+        ([1, 1e39, 3], "features must be finite float32 numbers, got inf in row 1, column 0"),
+    ],
+)
+def test_cell_of_a_data_frame_that_is_no_number_is_named(column: list[object], part: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    reader = SampleReader(SOURCES["htru2"](), (2,), ("a", "b"))
+    with pytest.raises(InputError) as error:
+        reader.arrays(pandas.DataFrame({"a": column, "b": [2, 4, 6]}))
+    assert str(error.value) == part
+
+
+def test_numbers_of_a_data_frame_may_be_objects_and_dates_may_not() -> None:
+    pandas = pytest.importorskip("pandas")
+    reader = SampleReader(SOURCES["htru2"](), (2,), ("a", "b"))
+    frame = pandas.DataFrame({"a": pandas.Series([1, 2.5, True], dtype=object), "b": [2, 4, 6]})
+    np.testing.assert_array_equal(reader.arrays(frame), [[1, 2], [2.5, 4], [1, 6]])
+    with pytest.raises(InputError, match=r"column 'b' of the data frame must hold numbers, got .*2020-01-01"):
+        reader.arrays(frame.assign(b=pandas.to_datetime(["2020-01-01"] * 3)))
+
+
 def test_archive_needs_no_labels(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 6, 5), dtype=np.uint8)
     np.savez(tmp_path / "images.npz", inputs=images)

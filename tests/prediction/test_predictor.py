@@ -239,6 +239,14 @@ def test_broken_or_foreign_run_is_one_line(damage: Callable[[Path], None], part:
     assert "\n" not in str(error.value)
 
 
+def test_row_of_a_recipe_of_ones_own_is_not_known(copied: Path) -> None:
+    _edited("summary.json", "digits/long-tailed-if20", "mine")(copied)
+    with pytest.raises(InputError) as error:
+        tailwise.load(copied, "ce+la")
+    assert "no correction 'ce+la'; take one of cost-sensitive, logit-adjustment, " in str(error.value)
+    assert "known of the recipes that come with the package, not of your own" in str(error.value)
+
+
 def test_run_without_class_names_predicts_indices(copied: Path) -> None:
     summary = json.loads((copied / "summary.json").read_text())
     del summary["class_names"]

@@ -244,6 +244,16 @@ def test_unfinished_run_is_named(copied: Path) -> None:
         read_run(copied)
 
 
+def test_folder_of_runs_names_one_of_them(copied: Path) -> None:
+    with pytest.raises(InputError, match=f"{copied.parent} is a folder of runs; give one of them, such as {copied}"):
+        read_run(copied.parent)
+
+
+def test_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is no run directory \(no config.yaml\); `tailwise train` makes one"):
+        read_run(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -73,6 +73,18 @@ def test_input_that_cannot_be_used_stops_the_sweep(tmp_path: Path, processes: in
         sweep(jobs(tmp_path, "data.profile.max_count=5000"), OPTIONS, processes, ignore)
 
 
+def test_runs_of_other_settings_are_found_before_any_training(tmp_path: Path) -> None:
+    for done in jobs(tmp_path, "training.epochs=1")[2:]:
+        train(done.recipe, done.out, OPTIONS)
+    with pytest.raises(InputError) as error:
+        sweep(jobs(tmp_path), OPTIONS, 2, ignore)
+    assert str(error.value) == (
+        f"{tmp_path}/digits/long-tailed-if20/gppe/seed-0 holds a run with another training.epochs (1, not 3); choose "
+        "another --out or delete that run; so it is with 1 more of the 4 runs"
+    )
+    assert not (tmp_path / "digits/long-tailed-if20/ce").exists()
+
+
 def test_killed_worker_is_told_and_the_next_sweep_goes_on(tmp_path: Path) -> None:
     todo = jobs(tmp_path, "training.epochs=40")
     victims: list[int] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+T = TypeVar("T")
 PIPED_WIDTH = 150
 SHOWN_ERRORS = 20
 SHOWN_METRICS = (
@@ -90,16 +91,22 @@ def _bar(label: str, unit: str, total: int | None) -> Iterator[tuple[Progress, T
 
 
 class FileProgress:
-    """How far one has come with files, and what of them could not be read."""
+    """How far one has come with files, what was predicted of them, and what could not be read."""
 
     def __init__(self, progress: Progress, files: int, label: str) -> None:
         self._progress = progress
         self._task = progress.add_task(label, total=files)
         self.refused = 0
+        self.predicted = 0
 
     def finish(self, file: Path) -> None:
         """A file is done."""
         self._progress.advance(self._task)
+
+    def counted(self, batch: list[T]) -> list[T]:
+        """These are predicted."""
+        self.predicted += len(batch)
+        return batch
 
     def refuse(self, error: Exception) -> None:
         """Say what could not be read; of many the first alone, as all of them would bury the rest."""

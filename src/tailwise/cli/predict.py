@@ -59,7 +59,7 @@ def run(
     few: list[Row] = []
     with file_progress("predict", len(found), shown=file is not None or not sys.stdout.isatty()) as progress:
         predicted = predictor.stream(found, batch_size, progress.refuse, progress.finish)
-        batches = ([form.row(prediction) for prediction in batch] for batch in predicted)
+        batches = (progress.counted([form.row(prediction) for prediction in batch]) for batch in predicted)
         if file is not None:
             with prediction_file(file, form.columns) as write:
                 for rows in batches:
@@ -75,10 +75,12 @@ def run(
                         write(further)
     if few:
         console().print(prediction_table(few, form.columns))
-    for note in predictor.notes:
+    for note in predictor.notes if progress.predicted else ():
         typer.echo(note, err=not few and file is None)
     if file is not None:
         typer.echo(f"{file}")
     if progress.refused:
-        typer.echo(f"tailwise: {progress.refused} files or rows could not be read and are left out", err=True)
+        which = "1 file or row" if progress.refused == 1 else f"{progress.refused} files or rows"
+        left_out = "is left out" if progress.refused == 1 else "are left out"
+        typer.echo(f"tailwise: {which} could not be read and {left_out}", err=True)
         raise typer.Exit(1)

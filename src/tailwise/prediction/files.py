@@ -84,7 +84,7 @@ class SampleReader:
                 raise InputError(
                     f"the data frame has no column {missing[0]!r}; it needs {', '.join(self.feature_names)}"
                 )
-            inputs = inputs[list(self.feature_names)]
+            inputs = np.column_stack([_numbers_of(inputs, name) for name in self.feature_names])
         try:
             given = as_array(inputs)
         except (TypeError, ValueError) as error:
@@ -199,6 +199,8 @@ class SampleReader:
 
     def _decoded(self, name: str, image: Path | bytes) -> Decoded:
         assert len(self.shape) == 3
+        if isinstance(image, Path) and image.suffix.lower() == ".csv":
+            return InputError(f"{name}: this run was trained on images; give {', '.join(sorted(self.suffixes))}")
         try:
             return self.source.read_image(name, image, self.shape)
         except InputError as error:
@@ -280,6 +282,17 @@ class SampleReader:
             rows = np.column_stack(columns)
             yield self._attempt(file, first, rows)
             first += len(rows)
+
+
+def _numbers_of(frame: Any, name: str) -> NDArray[Any]:
+    """A column of a data frame."""
+    column = np.asarray(frame[name])
+    if column.dtype.kind in "biuf":
+        return column
+    for row, cell in enumerate(column):
+        if not isinstance(cell, (int, float, np.number, np.bool_, type(None))):
+            raise InputError(f"column {name!r} of the data frame must hold numbers, got {cell!r} in row {row}")
+    return column.astype(np.float64)  # whatever is missing is found as NaN
 
 
 def _with_errors(

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from tailwise.errors import InputError
-from tailwise.posthoc import PriorShift, TemperatureScaling
+from tailwise.posthoc import POSTHOC, PriorShift, TemperatureScaling
 from tailwise.prediction.decision import DECIDES_ALONE, Decision
 from tailwise.prediction.files import Sample, SampleReader, raise_first
 from tailwise.prediction.network import TrainedNetwork, trained_network
@@ -24,8 +24,8 @@ from tailwise.training.device import Device, chosen_device
 
 BATCH_SIZE = 256
 UNCALIBRATED = (
-    "Probabilities are not calibrated: no samples were held out to calibrate them on; train with "
-    "--set data.validation_fraction=0.1."
+    "Probabilities are not calibrated: no samples were held out to calibrate them on; train again, to another --out, "
+    "with --set data.validation_fraction=0.1."
 )
 NOT_FINITE = "are not finite; its numbers are far beyond those of training"
 NOT_CALIBRATED_AFTER = "Probabilities are those of the corrected logits, which nothing has calibrated."
@@ -246,6 +246,11 @@ def _named_in_recipe(
 ) -> tuple[str, float | Literal["search"] | None, dict[str, Any]]:
     """The correction that a row of the run's recipe stands for; what is no such row as it is."""
     template = catalog().get(run.recipe)
+    if template is None and posthoc not in POSTHOC:
+        raise InputError(
+            f"there is no correction {posthoc!r}; take one of {', '.join(POSTHOC)}: rows under corrections are "
+            "known of the recipes that come with the package, not of your own"
+        )
     if template is None or posthoc not in template.corrections:
         return posthoc, tau, arguments
     row = template.corrections[posthoc]

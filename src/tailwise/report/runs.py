@@ -53,6 +53,10 @@ def read_run(path: Path) -> Run:
     if not path.is_dir():
         raise InputError(f"there is no run directory {path}; `tailwise train` makes one")
     if not file.is_file():
+        if below := next(path.rglob("summary.json"), None):
+            raise InputError(f"{path} is a folder of runs; give one of them, such as {below.parent}")
+        if not (path / "config.yaml").is_file():
+            raise InputError(f"{path} is no run directory (no config.yaml); `tailwise train` makes one")
         raise InputError(f"{path} holds no finished run (no summary.json); finish it with tailwise train --resume")
     try:
         summary: dict[str, Any] = json.loads(file.read_text())

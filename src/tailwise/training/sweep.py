@@ -74,6 +74,8 @@ def sweep(
     if len(set(places)) < len(places):
         twice = next(place for place in places if places.count(place) > 1)
         raise InputError(f"two runs would go to {twice}; name each recipe, method and seed once")
+    if stop_at_bad_input:
+        _check_directories(jobs)
     options = replace(options, resume=True)
     if processes == 1:
         options = replace(options, on_epoch=on_epoch)
@@ -99,6 +101,19 @@ def sweep(
         lines.put(None)
         listener.join(timeout=RELAY_SECONDS)  # a worker killed while it reported leaves the queue locked
     return [outcome for outcome in outcomes if outcome]
+
+
+def _check_directories(jobs: Sequence[Job]) -> None:
+    """Find the runs of other settings before hours of training rather than after."""
+    in_the_way: list[InputError] = []
+    for job in jobs:
+        try:
+            RunDirectory(job.out).check(job.recipe.model_dump(mode="json"), resume=True)
+        except InputError as error:
+            in_the_way.append(error)
+    if in_the_way:
+        others = f"; so it is with {len(in_the_way) - 1} more of the {len(jobs)} runs" if len(in_the_way) > 1 else ""
+        raise InputError(f"{in_the_way[0]}{others}")
 
 
 def _outcome(future: Future[Failure | None], job: Job) -> Failure | None:
