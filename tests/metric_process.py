@@ -1,4 +1,4 @@
-"""One of two processes that evaluate together; a file of its own, for a process is started from an importable one."""
+"""One of several processes that evaluate together; a file of its own, as processes are started from importable ones."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torchmetrics import MetricCollection
 
 from metric_cases import METRICS, PROBLEMS
 
-SHARDS = (slice(0, 90), slice(90, 300))
-BATCHES = (1, 7)
+SHARDS = {2: (slice(0, 90), slice(90, 300)), 4: (slice(0, 90), slice(90, 97), slice(97, 200), slice(200, 300))}
+BATCHES = (1, 7, 2, 5)
 
 
-def evaluate(rank: int, port: int, folder: str) -> None:
-    """Metrics of a set of which this rank sees its shard, in batches of its own number; saves what both find."""
+def evaluate(rank: int, processes: int, port: int, folder: str) -> None:
+    """Metrics of a set of which this rank sees its shard, in batches of its own number; saves what all find."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
     metrics = MetricCollection({name: build() for name, build in METRICS.items()})
-    logits, target = (torch.tensor(values)[SHARDS[rank]] for values in PROBLEMS["balanced"])
+    logits, target = (torch.tensor(values)[SHARDS[processes][rank]] for values in PROBLEMS["balanced"])
     computed = []
     for _ in range(2):  # twice, for what a rank has of its own must survive the sum over ranks
         for batch in torch.arange(len(target)).chunk(BATCHES[rank]):

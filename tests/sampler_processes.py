@@ -1,4 +1,4 @@
-"""What two processes draw; a file of its own, for a process is started from an importable one."""
+"""What several processes draw; a file of its own, for a process is started from an importable one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def samplers() -> dict[str, Any]:
     }
 
 
-def draw_on_two_processes(fabric: Fabric, made_before: dict[str, Any], folder: Path) -> None:
+def draw_on_processes(fabric: Fabric, made_before: dict[str, Any], folder: Path) -> None:
     """Every sampler's epochs: as they are, and through loaders that Fabric set up and nobody told the epoch."""
     drawn = {
         "made before the process group": {name: epochs_of(sampler) for name, sampler in made_before.items()},

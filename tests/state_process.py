@@ -1,4 +1,4 @@
-"""One of two processes that train losses with a state together; started from a file that can be imported."""
+"""One of several processes that train losses with a state together; started from a file that can be imported."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tailwise.losses import ClassificationLoss, EqualizedFocalLoss, GALALoss, Se
 
 DTYPES = torch.float32, torch.float64
 """The first goes by the compiled loop, the second by tensor operations."""
+SHARES = {2: (slice(0, 7), slice(7, 12)), 4: (slice(0, 6), slice(6, 7), slice(7, 9), slice(9, 12))}
 
 
 def losses_with_state() -> list[ClassificationLoss]:
@@ -25,15 +26,15 @@ def train(losses: list[ClassificationLoss], dtype: torch.dtype, share: slice) ->
             loss(logits[share].to(dtype), target[share])
 
 
-def train_share(rank: int, port: int, file: str) -> None:
-    """Unequal shares; rank 1 saves the states."""
+def train_share(rank: int, processes: int, port: int, file: str) -> None:
+    """Unequal shares; the last rank saves the states."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
     states = []
     for dtype in DTYPES:
         losses = losses_with_state()
-        train(losses, dtype, slice(0, 7) if rank == 0 else slice(7, 12))
+        train(losses, dtype, SHARES[processes][rank])
         states += [loss.state_dict() for loss in losses]
-    if rank == 1:
+    if rank == processes - 1:
         torch.save(states, file)
     torch.distributed.destroy_process_group()

@@ -173,18 +173,20 @@ def test_collection_holds_one_state_for_each_family() -> None:
     assert sorted(len(group) for group in metrics.compute_groups.values()) == [1, 2, 4]
 
 
-def test_two_processes_with_unequal_shards_find_what_one_finds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_with_unequal_shards_find_what_one_finds(processes: int, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(evaluate, (port, str(tmp_path)), nprocs=2)
+    torch.multiprocessing.spawn(evaluate, (processes, port, str(tmp_path)), nprocs=processes)
     single = MetricCollection({name: build() for name, build in METRICS.items()})
     logits, target = (torch.tensor(values) for values in PROBLEMS["balanced"])
-    first, second = torch.load(tmp_path / "0", weights_only=True), torch.load(tmp_path / "1", weights_only=True)
-    for ours, theirs in zip(first, second, strict=True):
+    found = [torch.load(tmp_path / str(rank), weights_only=True) for rank in range(processes)]
+    for ours, *theirs in zip(*found, strict=True):
         single.update(logits, target)
         assert_same(ours, dict(single.compute()))
-        assert_same(theirs, ours)
+        for other in theirs:
+            assert_same(other, ours)
 
 
 @score_metric

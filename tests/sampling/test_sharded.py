@@ -11,18 +11,18 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
-from sampler_processes import EPOCHS, TARGETS, draw_on_two_processes, samplers
+from sampler_processes import EPOCHS, TARGETS, draw_on_processes, samplers
 from tailwise.sampling import RebalancedSampler
 
 NAMES = list(samplers())
 
 
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What each of two processes drew."""
+@pytest.fixture(scope="module", params=[2, 4])
+def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of several processes drew."""
     folder = tmp_path_factory.mktemp("drawn")
-    Fabric(accelerator="cpu", devices=2, strategy="ddp_spawn").launch(draw_on_two_processes, samplers(), folder)
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+    Fabric(accelerator="cpu", devices=request.param, strategy="ddp_spawn").launch(draw_on_processes, samplers(), folder)
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(request.param)]
 
 
 def alone(name: str, epoch: int) -> list[Any]:
@@ -34,13 +34,13 @@ def alone(name: str, epoch: int) -> list[Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("way", ["made before the process group", "made after", "loaded with Fabric"])
-def test_two_processes_share_the_draw_of_one(drawn: list[dict[str, Any]], name: str, way: str) -> None:
+def test_processes_share_the_draw_of_one(drawn: list[dict[str, Any]], name: str, way: str) -> None:
     for epoch in range(EPOCHS):
-        first, second = (process[way][name][epoch] for process in drawn)
-        together = [draw for turn in zip(first, second, strict=True) for draw in turn]
+        shares = [process[way][name][epoch] for process in drawn]
+        together = [draw for turn in zip(*shares, strict=True) for draw in turn]
         whole = alone(name, epoch)
         assert together[: len(whole)] == whole
-        assert len(together) - len(whole) < 2
+        assert len(together) - len(whole) < len(drawn)
     assert alone(name, 0) != alone(name, 1)
 
 

@@ -1,21 +1,23 @@
-"""Losses with a state gather on two processes what one gathers from the batches of both."""
+"""Losses with a state gather on several processes what one gathers from the batches of all."""
 
 from __future__ import annotations
 
 import socket
 from pathlib import Path
 
+import pytest
 import torch
 
 from state_process import DTYPES, losses_with_state, train, train_share
 from tailwise.losses import LOSSES
 
 
-def test_two_processes_gather_what_one_gathers_from_the_global_batch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_gather_what_one_gathers_from_the_global_batch(processes: int, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(train_share, (port, str(tmp_path / "states")), nprocs=2)
+    torch.multiprocessing.spawn(train_share, (processes, port, str(tmp_path / "states")), nprocs=processes)
     together = iter(torch.load(tmp_path / "states", weights_only=True))
     for dtype in DTYPES:
         losses = losses_with_state()
