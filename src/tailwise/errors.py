@@ -1,4 +1,4 @@
-"""The one exception that means: what the user gave cannot be used, and here is how to mend it."""
+"""The exceptions of the application: what the user gave cannot be used; another process has said why all end."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message is one sentence: what was given, what is allowed, how to mend it. The command line
     prints it without a traceback and exits with code 2.
     """
+
+
+class StoppedError(Exception):
+    """One of several processes ends because of another, which says why; the command line prints nothing of it."""

@@ -15,6 +15,7 @@ from tailwise.data.config import DataConfig
 from tailwise.data.image_list import Framing, ImageList
 from tailwise.data.loader import Batches, prepare
 from tailwise.data.streaming import StreamedSamples
+from tailwise.distributed import Share
 from tailwise.errors import InputError
 
 CPU = torch.device("cpu")
@@ -42,6 +43,17 @@ def test_batches_are_the_same_for_any_number_of_workers(images: ImageList) -> No
     assert torch.cat([targets for _, targets in alone]).tolist() == images.targets[order.numpy()].tolist()
     for workers in (1, 2):
         assert_same(list(StreamedSamples(images, CPU, workers).batches(order, 4, (0, 5))), alone)
+
+
+@pytest.mark.parametrize("entropy", [(0, 5), None])
+def test_shares_of_several_processes_are_the_batches_of_one(images: ImageList, entropy: tuple[int, ...] | None) -> None:
+    order = torch.randperm(11, generator=torch.Generator().manual_seed(0))
+    samples = StreamedSamples(images, CPU, 0)
+    shares = [list(samples.batches(order, 4, entropy, Share(rank, 4))) for rank in range(4)]
+    assert [len(inputs) for inputs, _ in shares[3]] == [1, 1, 0]
+    parts = zip(*shares, strict=True)
+    together = [(torch.cat([inputs for inputs, _ in part]), part[0][1]) for part in parts]
+    assert_same(together, list(samples.batches(order, 4, entropy)))
 
 
 def test_source_of_the_batches_is_told(images: ImageList) -> None:

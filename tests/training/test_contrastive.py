@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -38,8 +39,8 @@ def test_branch_changes_the_weights_and_is_not_left_with_them(tmp_path: Path) ->
 def test_views_are_augmented_each_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def recording(images: torch.Tensor, chosen: list[steps.StepModel], generator: torch.Generator) -> torch.Tensor:
-        found = steps.augment(images, chosen, generator)
+    def recording(images: torch.Tensor, chosen: list[steps.StepModel], *further: Any) -> torch.Tensor:
+        found = steps.augment(images, chosen, *further)
         seen.append((len(chosen), found.clone()))
         return found
 

@@ -47,19 +47,19 @@ def console() -> Console:
 
 
 @contextmanager
-def epoch_progress(label: str, epochs: int | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+def epoch_progress(label: str, epochs: int | None, shown: bool = True) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A bar that moves with every epoch of every run; where they fail it leaves the screen to the error.
 
     It has no end where nobody knows how many epochs there will be.
     """
-    with progress(label, epochs, "epochs") as advance:
+    with progress(label, epochs, "epochs", shown) as advance:
         yield lambda line: advance()
 
 
 @contextmanager
-def progress(label: str, total: int | None, unit: str) -> Iterator[Callable[[], None]]:
+def progress(label: str, total: int | None, unit: str, shown: bool = True) -> Iterator[Callable[[], None]]:
     """A bar that moves with every call."""
-    with _bar(label, unit, total) as (bar, task):
+    with _bar(label, unit, total, shown) as (bar, task):
         yield lambda: bar.advance(task)
 
 
@@ -71,7 +71,7 @@ def sample_progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _bar(label: str, unit: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
+def _bar(label: str, unit: str, total: int | None, shown: bool = True) -> Iterator[tuple[Progress, TaskID]]:
     """A bar on stderr; where the work fails it leaves the screen to the error."""
     columns = (
         TextColumn("{task.description}"),
@@ -82,7 +82,7 @@ def _bar(label: str, unit: str, total: int | None) -> Iterator[tuple[Progress, T
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         try:
             yield bar, bar.add_task(label, total=total)
         except Exception:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,20 +31,42 @@ def run(
     device: Device = "auto",
     threads: Threads = None,
     compiled: Compiled = False,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="That train together, of each machine; by default one, or torchrun's.", show_default=False
+        ),
+    ] = None,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines that train together.")] = 1,
+    parallel: Annotated[
+        Literal["ddp", "fsdp"],
+        typer.Option(help="Each device holds the whole network, or a part of it: for heads of very many classes."),
+    ] = "ddp",
 ) -> None:
     from tailwise.cli.display import console, epoch_progress, metrics_table
+    from tailwise.distributed import is_first_process
+    from tailwise.errors import InputError, StoppedError
     from tailwise.recipes.catalog import load_recipe
     from tailwise.report.runs import summary_notes
+    from tailwise.training.device import launched_with
     from tailwise.training.engine import RunOptions, train
     from tailwise.training.sweep import Job, epochs_left, run_directory
 
-    resolved = load_recipe(recipe).resolve(loss, seed, settings or ())
+    devices, nodes = launched_with(devices, nodes)
+    silent = devices * nodes > 1 and not is_first_process()
+    try:
+        resolved = load_recipe(recipe).resolve(loss, seed, settings or ())
+    except InputError as error:
+        raise (StoppedError() if silent else error) from error
     folder = out or run_directory(Path("runs"), resolved)
     command = shlex.join(["tailwise", *sys.argv[1:]])
     epochs = epochs_left([Job(resolved, folder, command)])
-    with epoch_progress(f"{resolved.recipe} {resolved.method}", epochs) as on_epoch:
+    with epoch_progress(f"{resolved.recipe} {resolved.method}", epochs, shown=not silent) as on_epoch:
         options = RunOptions(data_root, device, threads, resume, compiled, command, on_epoch)
+        options = replace(options, devices=devices, nodes=nodes, parallel=parallel)
         summary = train(resolved, folder, options)
+    if silent:
+        return
     metrics = {name.removeprefix("test/"): value for name, value in summary["metrics"].items()}
     title = f"{resolved.recipe} · {resolved.method} · seed {resolved.seed} · last epoch, test set, percent"
     console().print(title, style="bold", soft_wrap=True)

@@ -107,22 +107,28 @@ class ImageList(Labelled):
         """At most :data:`FITTED` images, evenly spread over the list, cut from the centre."""
         return self.decode(_spread(len(self.paths), FITTED))
 
-    def decode(self, rows: NDArray[np.int64], entropy: Sequence[int] | None = None) -> NDArray[np.uint8]:
+    def decode(
+        self, rows: NDArray[np.int64], entropy: Sequence[int] | None = None, places: slice = slice(None)
+    ) -> NDArray[np.uint8]:
         """The images at ``rows`` (M,) as (M, image_size, image_size, 3) RGB.
 
         Args:
-            rows: which ones.
-            entropy: what the crops for training are drawn from, where they are random; None cuts from the centre.
+            rows: of a batch.
+            entropy: what the crops for training are drawn from, with the place of the image in the batch, where they
+                are random; None cuts from the centre.
+            places: what of the batch is wanted, by default all; the others are as if they were not there.
 
         Raises:
             InputError: a file is missing or broken; the message names it and its line.
         """
         size = self.framing.image_size
         crop: Callable[[int, int], Box] = self.framing.center
-        if entropy is not None and self.framing.train_crop == "random-resized":
-            crop = partial(self.framing.random, np.random.default_rng(list(entropy)))
-        decoded = np.empty((len(rows), size, size, 3), dtype=np.uint8)
-        for place, row in enumerate(rows.tolist()):
+        random = entropy is not None and self.framing.train_crop == "random-resized"
+        first, last, _ = places.indices(len(rows))
+        decoded = np.empty((last - first, size, size, 3), dtype=np.uint8)
+        for place, row in enumerate(rows[places].tolist()):
+            if random:
+                crop = partial(self.framing.random, np.random.default_rng([*(entropy or ()), first + place]))
             decoded[place] = decode_image(self._name(row), self.folder / str(self.paths[row]), size, crop=crop)
         return decoded
 

@@ -20,6 +20,7 @@ from tailwise.data.labelled import Labelled
 from tailwise.data.profiles import subset_indices, test_counts, validation_counts
 from tailwise.data.sources import Split
 from tailwise.data.streaming import StreamedSamples
+from tailwise.distributed import ALONE, Share
 from tailwise.errors import InputError
 from tailwise.sampling import Draw, Partners
 
@@ -119,10 +120,12 @@ class Batches:
     """A data set handed out in batches on the device: resident there, or an image list decoded on the way.
 
     The order of an epoch follows from (seed, epoch) alone, so that a resumed run sees what an undisturbed one sees.
+    Where several processes train together, each gets the inputs of its share of a batch, and the targets of all.
     """
 
-    def __init__(self, arrays: Labelled, batch_size: int, device: torch.device) -> None:
+    def __init__(self, arrays: Labelled, batch_size: int, device: torch.device, share: Share = ALONE) -> None:
         self.samples = _samples(arrays, device)
+        self.share = share
         self.count = len(arrays.targets)
         self.batch_size = batch_size
 
@@ -149,11 +152,11 @@ class Batches:
             halves = zip(torch.split(order, batch_size), torch.split(beside, batch_size), strict=True)
             order = torch.cat([half for pair in halves for half in pair])
             batch_size *= 2
-        yield from self.samples.batches(order, batch_size, entropy=(seed, epoch))
+        yield from self.samples.batches(order, batch_size, (seed, epoch), self.share)
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Every sample once, as they stand."""
-        yield from self.samples.batches(torch.arange(self.count), self.batch_size, entropy=None)
+        yield from self.samples.batches(torch.arange(self.count), self.batch_size, None, self.share)
 
 
 class ResidentSamples:
@@ -178,11 +181,12 @@ class ResidentSamples:
         return f"{where}, {self.bytes / 1e6:.1f} MB"
 
     def batches(
-        self, order: Tensor, batch_size: int, entropy: tuple[int, ...] | None
+        self, order: Tensor, batch_size: int, entropy: tuple[int, ...] | None, share: Share = ALONE
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and targets of the samples at ``order`` (M,); nothing in them is random."""
+        """The share's inputs and all targets of the samples at ``order`` (M,); nothing in them is random."""
         for rows in torch.split(order.to(self.targets.device), batch_size):
-            yield self._on_device(self.inputs[rows]), self._on_device(self.targets[rows])
+            own = rows[share.rows(len(rows))]
+            yield self._on_device(self.inputs[own]), self._on_device(self.targets[rows])
 
     def _on_device(self, batch: Tensor) -> Tensor:
         if batch.device.type == self.device.type:

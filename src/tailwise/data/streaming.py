@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from tailwise.data.image_list import ImageList
+from tailwise.distributed import ALONE, Share
 from tailwise.errors import InputError
 
 LARGEST_EVALUATION_BATCH = 256
@@ -21,6 +22,8 @@ LARGEST_EVALUATION_BATCH = 256
 class _Request(NamedTuple):
     rows: NDArray[np.int64]
     entropy: tuple[int, ...] | None
+    places: slice
+    """Of the rows, those to be decoded."""
 
 
 class StreamedSamples:
@@ -58,7 +61,7 @@ class StreamedSamples:
         return f"streamed from {len(self.targets)} files by {workers} worker{'s' if workers != 1 else ''}"
 
     def batches(
-        self, order: Tensor, batch_size: int, entropy: tuple[int, ...] | None
+        self, order: Tensor, batch_size: int, entropy: tuple[int, ...] | None, share: Share = ALONE
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs and targets of the samples at ``order`` (M,).
 
@@ -66,10 +69,12 @@ class StreamedSamples:
             order: rows of the list.
             batch_size: of training; evaluation takes at most :data:`LARGEST_EVALUATION_BATCH` at a time.
             entropy: what random crops are drawn from, with the number of the batch; None evaluates.
+            share: what of each batch is decoded here; the targets are of all of it.
         """
         rows = torch.split(order.cpu(), batch_size if entropy else min(batch_size, LARGEST_EVALUATION_BATCH))
         self._requests[:] = [
-            _Request(chosen.numpy(), entropy and (*entropy, number)) for number, chosen in enumerate(rows)
+            _Request(chosen.numpy(), entropy and (*entropy, number), share.rows(len(chosen)))
+            for number, chosen in enumerate(rows)
         ]
         for chosen, inputs in zip(rows, self._loader, strict=True):
             if isinstance(inputs, InputError):

@@ -93,6 +93,7 @@ class NormReLU(nn.BatchNorm2d):
             and self.weight.is_cpu
             and self.track_running_stats
             and self.momentum is not None
+            and not torch._C._is_torch_function_mode_enabled()  # which may want to see the normalisation
         )
         if not compiled:
             return _relu_of_sum(super().forward(images), added)

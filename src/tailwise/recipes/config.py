@@ -115,7 +115,7 @@ class TrainingConfig(Section):
     epochs: Size
     batch_size: Size = 128
     clip_norm: Positive | None = Field(None, description="largest gradient norm")
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
     evaluate_every: Epoch = Field(0, description="test every so many epochs; 0 tests after the last alone")
 
 

@@ -27,15 +27,15 @@ class Stateful(Protocol):
         """Take it back."""
 
 
-def save_checkpoint(path: Path, epoch: int, stage: int, parts: Mapping[str, Stateful]) -> None:
-    """Write the state after ``epoch`` finished epochs, the last of them in ``stage``: parts and random generators.
+def save_checkpoint(path: Path, epoch: int, stage: int, states: Mapping[str, dict[str, Any]]) -> None:
+    """Write the states of the parts after ``epoch`` finished epochs, the last in ``stage``, and of random generators.
 
     Tensors go into one safetensors file, plain numbers as JSON into its header.
     """
     tensors: dict[str, Tensor] = {}
     tree = {
         "epoch": epoch,
-        "parts": {name: part.state_dict() for name, part in parts.items()},
+        "parts": dict(states),
         "random": _random_state(),
     }
     skeleton = json.dumps(_take_tensors(tree, tensors))

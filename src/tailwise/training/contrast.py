@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tailwise.contrastive import BalancedContrastiveBranch
 from tailwise.data.augment.steps import StepModel, augment
+from tailwise.distributed import Share
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,11 @@ class Contrast:
     factor: float
     steps: Sequence[StepModel]
 
-    def with_views(self, augmented: Tensor, images: Tensor, generator: torch.Generator) -> Tensor:
-        """The batch (B, ...) as the loss sees it, and after it the two views, (3 * B, ...)."""
-        return torch.cat([augmented, *(augment(images, self.steps, generator) for _ in range(2))])
+    def with_views(
+        self, augmented: Tensor, images: Tensor, generator: torch.Generator, share: Share, count: int
+    ) -> Tensor:
+        """A share (b, ...) of a batch of ``count`` as the loss sees it, and after it the two views, (3 * b, ...)."""
+        return torch.cat([augmented, *(augment(images, self.steps, generator, share, count) for _ in range(2))])
 
     def loss(self, features: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
         """Its share, of the features (3 * B, F) of such a batch and the head's weight (C, F)."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tailwise.data.loader import prepare
+from tailwise.errors import InputError
 from tailwise.recipes.config import Recipe
-from tailwise.training.device import Device, build_fabric, set_threads, threads_restored
+from tailwise.training.device import Device, Parallel, build_fabric, set_threads, threads_restored
 from tailwise.training.logs import check_logs, run_logs
 from tailwise.training.memory import keep_freed_memory
+from tailwise.training.processes import Processes
 from tailwise.training.run import Run, TrainingError
 from tailwise.training.run_directory import RunDirectory
 
@@ -32,7 +35,10 @@ class RunOptions:
     resume: go on with an interrupted run.
     compile: train the network through ``torch.compile``, with CUDA graphs on a GPU; its first steps take a minute.
     command: what the user typed, for the record.
-    on_epoch: called with each line of ``metrics.jsonl``.
+    devices: of each machine that train together, a process each.
+    nodes: machines that train together.
+    parallel: how several processes hold the network, each the whole ("ddp") or each a part ("fsdp").
+    on_epoch: called with each line of ``metrics.jsonl``, in the first process.
     tested: test the last weights. A trial of a search does without: the test samples are not even read, and its
         summary has metrics of the validation samples instead.
     """
@@ -45,6 +51,9 @@ class RunOptions:
     command: str = ""
     on_epoch: Callable[[dict[str, Any]], None] = _ignore
     tested: bool = True
+    devices: int = 1
+    nodes: int = 1
+    parallel: Parallel = "ddp"
 
 
 def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict[str, Any]:
@@ -54,32 +63,68 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
     the bit. Sets torch's seed and cuDNN's deterministic mode, and lets the process keep the memory that it frees.
 
     Returns:
-        What ``summary.json`` holds; that of the finished run where there is one and ``resume`` is on.
+        What ``summary.json`` holds; that of the finished run where there is one and ``resume`` is on. Of several
+        processes the first alone returns it, and the others an empty dictionary.
 
     Raises:
         InputError: the data, the recipe or the directory cannot be used.
         TrainingError: the loss is no longer finite.
     """
     directory = RunDirectory(out)
-    config = recipe.model_dump(mode="json")
-    directory.check(config, options.resume)
-    if directory.finished:
-        return directory.read_summary()
     keep_freed_memory()
     with threads_restored():
-        return _train(recipe, directory, config, options)
+        return _train(recipe, directory, _started(recipe, options), options)
 
 
-def _train(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], options: RunOptions) -> dict[str, Any]:
-    check_logs(recipe.logging)
+def _started(recipe: Recipe, options: RunOptions) -> Processes:
+    """The processes that train the run, this one among them; the others of this machine begin here, if none began them.
+
+    Raises:
+        InputError: there are no such devices, or the recipe cannot be trained by several.
+    """
+    if options.devices * options.nodes > 1:
+        _check_several(recipe, options)
+    fabric = build_fabric(recipe, options.device, options.devices, options.nodes, options.parallel)
+    fabric.launch()
     set_threads(options.threads)
-    fabric = build_fabric(recipe, options.device)
-    data = prepare(recipe.data, options.data_root, options.tested)
-    run = Run(recipe, directory, fabric, data, options.compile)
-    samples = {name: chosen.indices for name, chosen in data.parts.items()}
-    with directory.opened(config, samples, data.fingerprint()):
-        directory.write_environment(fabric.device.type, run.train_batches.residence)
-        with run_logs(recipe, directory, config, fabric.is_global_zero) as logs:
+    return Processes(fabric)
+
+
+def _check_several(recipe: Recipe, options: RunOptions) -> None:
+    if options.compile:
+        raise InputError("--compile is for one device; leave it out, or train on one")
+    if options.parallel == "ddp":
+        return
+    whole = {"stage2": recipe.stage2.name, "contrastive": recipe.contrastive.name}
+    for section, name in whole.items():
+        if name != "none":
+            raise InputError(
+                f"--parallel fsdp keeps the network in parts, but {section} {name} needs it whole; take --parallel ddp"
+            )
+
+
+def _train(recipe: Recipe, directory: RunDirectory, processes: Processes, options: RunOptions) -> dict[str, Any]:
+    config = recipe.model_dump(mode="json")
+    with processes.agreed():
+        if processes.first:
+            directory.check(config, options.resume)
+    if processes.first_says(directory.finished):
+        return directory.read_summary() if processes.first else {}
+    with processes.agreed():
+        if processes.first:
+            check_logs(recipe.logging)
+        data = prepare(recipe.data, options.data_root, options.tested)
+    fingerprint = data.fingerprint()
+    processes.same(fingerprint, "the data are not the same on all machines; give --data-root the same files everywhere")
+    with processes.training():
+        run = Run(recipe, directory, processes, data, options.compile)
+        samples = {name: chosen.indices for name, chosen in data.parts.items()}
+        with ExitStack() as stack:
+            with processes.agreed():
+                if processes.first:
+                    stack.enter_context(directory.opened(config, samples, fingerprint))
+                    directory.write_environment(processes.fabric.device.type, run.train_batches.residence)
+            logs = stack.enter_context(run_logs(recipe, directory, config, processes.first))
 
             def on_epoch(line: dict[str, Any]) -> None:
                 logs.catch_up()
@@ -87,5 +132,6 @@ def _train(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], opti
 
             run.fit(on_epoch)
             summary = run.finish(options.command)
-            logs.finish(summary["metrics"])
-        return summary
+            if processes.first:
+                logs.finish(summary["metrics"])
+    return summary if processes.first else {}

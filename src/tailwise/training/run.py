@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricOptimizer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -20,7 +20,7 @@ from tailwise.data.arrays import Arrays
 from tailwise.data.augment.batch import batch_generator
 from tailwise.data.augment.steps import augment, check_steps
 from tailwise.data.loader import Batches, PreparedData
-from tailwise.errors import InputError
+from tailwise.errors import InputError, StoppedError
 from tailwise.heads import ExpertHeads
 from tailwise.losses import ClassificationLoss, MultiExpertLoss
 from tailwise.metrics import classification_report
@@ -35,6 +35,7 @@ from tailwise.sampling import Draw, epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint, saved_stage
 from tailwise.training.contrast import Contrast
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
+from tailwise.training.processes import Processes, WholeModule, WholeOptimizer
 from tailwise.training.run_directory import RunDirectory
 from tailwise.training.two_stage import FeatureBatches, MaxNorm, RouterTraining, finished_head
 from tailwise.two_stage import FrozenBackbone, require_samples
@@ -88,25 +89,28 @@ class Run:
     """The objects of one run while it lasts; those that train are the ones of its present stage."""
 
     def __init__(
-        self, recipe: Recipe, directory: RunDirectory, fabric: Fabric, data: PreparedData, compiled: bool
+        self, recipe: Recipe, directory: RunDirectory, processes: Processes, data: PreparedData, compiled: bool
     ) -> None:
         self.recipe = recipe
         self.directory = directory
-        self.fabric = fabric
+        self.processes = processes
+        self.fabric = fabric = processes.fabric
         self.class_counts = data.train.arrays.counts
         self.class_names = data.train.arrays.class_names
         self.sample_shape = data.train.arrays.sample_shape
         self.feature_names = data.train.arrays.feature_names
-        self.train_batches = Batches(data.train.arrays, recipe.training.batch_size, fabric.device)
+        share = processes.share
+        self.train_batches = Batches(data.train.arrays, recipe.training.batch_size, fabric.device, share)
         self.test_batches, self.validation_batches = (
-            None if chosen is None else Batches(chosen.arrays, EVALUATION_BATCH, fabric.device)
+            None if chosen is None else Batches(chosen.arrays, EVALUATION_BATCH, fabric.device, share)
             for chosen in (data.test, data.validation)
         )
         torch.manual_seed(recipe.seed)
         with _named("model"):
             fitted = torch.from_numpy(data.train.arrays.fitting_inputs())
             classifier = recipe.classifier(fitted, len(self.class_names), pretrained=True)
-        self.classifier = classifier
+        self.dtype = torch.float64 if recipe.training.precision == "64-true" else torch.float32
+        self.classifier = classifier.to(self.dtype)
         with _named("loss"):
             self.loss: ClassificationLoss | MultiExpertLoss = self._built_loss(recipe.loss, recipe.training.epochs)
         if recipe.experts is not None:
@@ -123,14 +127,11 @@ class Run:
             self.partners = recipe.mixing.partners(data.train.arrays, recipe.seed, recipe.training.epochs)
         self._set_class_weights(0)
         self.contrast = self._contrast(data)
-        # A loss may learn as well, the strength of its adjustment.
-        learned = [*classifier.parameters(), *self.loss.parameters()]
-        if self.contrast is not None:
-            learned += self.contrast.branch.parameters()
-        optimizer = build_optimizer(recipe.optimizer, learned, fabric.device.type)
+        if processes.in_parts and any(True for _ in self.loss.parameters()):
+            raise InputError(f"loss: {recipe.loss.name} learns as well, which --parallel fsdp does not; take ddp")
         self.num_parameters = classifier.num_parameters
         self.compile = compiled
-        self._set_up(classifier, optimizer)
+        self._set_up(classifier, self._first_optimizer)
         self.stage = _Stage(1, 0, recipe.training.epochs, recipe.seed, recipe.learning_rate, self.train_batches)
         self.max_norm: MaxNorm | None = None
         self.router: ExpertRouter | None = None
@@ -138,6 +139,13 @@ class Run:
             if isinstance(recipe.stage2, ClassMeans):
                 require_samples(self.class_counts)
             self.second = self._second_stage(data) if isinstance(recipe.stage2, SecondTraining) else None
+
+    def _first_optimizer(self) -> torch.optim.Optimizer:
+        # A loss may learn as well, the strength of its adjustment.
+        learned = [*self.classifier.parameters(), *self.loss.parameters()]
+        if self.contrast is not None:
+            learned += self.contrast.branch.parameters()
+        return build_optimizer(self.recipe.optimizer, learned, self.fabric.device.type)
 
     def _built_loss(self, config: LossConfig, epochs: int) -> ClassificationLoss:
         loss = config.build(self.class_counts, epochs)
@@ -152,16 +160,17 @@ class Run:
         with _named("contrastive"):
             check_steps(steps, data.train.arrays.sample_shape)
             branch = config.branch(self.class_counts, self._head_weight().shape[1])
-        return Contrast(branch.to(self.fabric.device), config.factor, steps)
+        return Contrast(branch.to(self.fabric.device, self.dtype), config.factor, steps)
 
-    def _set_up(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Train ``network`` by ``optimizer`` from here on."""
+    def _set_up(self, network: nn.Module, optimizer: Callable[[], torch.optim.Optimizer]) -> None:
+        """Train ``network`` from here on, by an optimiser that is made when its parameters are where they are to be."""
         if self.compile:
             # The last batch of an epoch may be smaller: a second graph is faster than one for any size.
             mode = "reduce-overhead" if self.fabric.device.type == "cuda" else "default"
             network.compile(mode=mode, dynamic=False)
-        self.learning_rates = [group["lr"] for group in optimizer.param_groups]
-        self.network, self.optimizer = self.fabric.setup(network, optimizer)
+        self.network = self.fabric.setup_module(network)
+        self.optimizer = _the_one(self.fabric.setup_optimizers(optimizer()))
+        self.learning_rates = [group["lr"] for group in self.optimizer.param_groups]
 
     def _set_class_weights(self, epoch: int) -> None:
         if self.class_weights is not None:
@@ -211,7 +220,7 @@ class Run:
         self.class_weights, self.draw, self.mix, self.partners = second.class_weights, second.draw, None, None
         self.contrast = None
         self._set_class_weights(0)
-        self._set_up(network, build_optimizer(optimizer, groups, self.fabric.device.type))
+        self._set_up(network, lambda: build_optimizer(optimizer, groups, self.fabric.device.type))
         first = self.recipe.training.epochs
         self.stage = _Stage(2, first, config.epochs, second.seed, config.learning_rate, batches)
 
@@ -233,7 +242,12 @@ class Run:
         if not (frozen.constant and second.same_inputs):
             return frozen, groups, self.train_batches
         features = FeatureBatches(
-            self._training_features, self.class_names, self.recipe.training.batch_size, self.fabric.device
+            self._training_features,
+            self.class_names,
+            self.recipe.training.batch_size,
+            self.fabric.device,
+            self.dtype,
+            self.processes.share,
         )
         return head, groups, features
 
@@ -243,21 +257,30 @@ class Run:
         assert isinstance(backbone, MultiExpertResNet)
         self.router = ExpertRouter(
             backbone.num_experts, backbone.num_features, len(self.class_names), config.positive_weight
-        ).to(self.fabric.device)
+        ).to(self.fabric.device, self.dtype)
         self.num_parameters += sum(parameter.numel() for parameter in self.router.parameters())
-        return RouterTraining(self.classifier, self.router, self.loss.inference_logits)
+        return RouterTraining(self.classifier, self.router, self.loss.inference_logits, self.processes.share)
 
     def _training_features(self) -> tuple[Tensor, Tensor]:
         """Features (N, F) of the training samples, not augmented, and targets (N,), on the CPU."""
         return self._of_all(self.train_batches, self.classifier.features)
 
     @property
+    def _whole_classifier(self) -> Stateful:
+        return WholeModule(self.classifier) if self.processes.in_parts else self.classifier
+
+    @property
+    def _whole_optimizer(self) -> Stateful:
+        optimizer = self.optimizer.optimizer
+        return WholeOptimizer(self.classifier, optimizer) if self.processes.in_parts else optimizer
+
+    @property
     def _parts(self) -> dict[str, Stateful]:
         """What a checkpoint holds; the precision has the scale of float16 gradients."""
         parts: dict[str, Stateful] = {
-            "classifier": self.classifier,
+            "classifier": self._whole_classifier,
             "loss": self.loss,
-            "optimizer": self.optimizer.optimizer,
+            "optimizer": self._whole_optimizer,
             "precision": self.fabric.strategy.precision,
         }
         branch = None if self.contrast is None else self.contrast.branch
@@ -275,7 +298,8 @@ class Run:
             if saved_stage(self.directory.checkpoint) == 2:
                 self._begin_stage2()
             first = load_checkpoint(self.directory.checkpoint, self._parts)
-        self.directory.keep_metrics(first)
+        if self.processes.first:
+            self.directory.keep_metrics(first)
         training = self.recipe.training
         for epoch in range(first, self.recipe.total_epochs):
             if epoch == training.epochs:
@@ -287,9 +311,11 @@ class Run:
             every = training.evaluate_every
             if every and (epoch + 1) % every == 0 and self.test_batches is not None:
                 line |= self._metrics("test", self._predict(self.test_batches))
-            self.directory.append_metrics(line)
-            save_checkpoint(self.directory.checkpoint, epoch + 1, self.stage.number, self._parts)
-            on_epoch(line)
+            states = {name: part.state_dict() for name, part in self._parts.items()}
+            if self.processes.first:
+                self.directory.append_metrics(line)
+                save_checkpoint(self.directory.checkpoint, epoch + 1, self.stage.number, states)
+                on_epoch(line)
 
     def _train_epoch(self, epoch: int) -> float:
         """Mean loss of the epoch's batches; the loss is read from the device once."""
@@ -306,15 +332,20 @@ class Run:
         total = torch.zeros((), device=self.fabric.device)
         batches = 0
         mixing_generator = epoch_generator(stage.seed, epoch, "mixing")
+        share = self.processes.share
         for inputs, targets in stage.batches.shuffled(stage.seed, epoch, self.draw, self.partners):
             generator = batch_generator(stage.seed, epoch, batches)
-            images, inputs = inputs, augment(inputs, self.recipe.data.augmentation, generator)
+            count = len(targets)
+            images, inputs = inputs, augment(inputs, self.recipe.data.augmentation, generator, share, count)
             if self.contrast is not None:
-                inputs = self.contrast.with_views(inputs, images, generator)
+                inputs = self.contrast.with_views(inputs, images, generator, share, count)
             if self.mix is not None:
-                inputs, targets = self.mix(inputs, targets, epoch, mixing_generator)
+                inputs, targets = self.mix(share.gathered(inputs, count), targets, epoch, mixing_generator)
+                inputs = inputs[share.rows(len(targets))]
             self.optimizer.zero_grad()
-            loss = self._loss_of(inputs, targets)
+            with self.processes.forward(stage.seed, epoch, batches):
+                outputs = self._outputs(inputs, targets)
+            loss = self._loss_of(outputs, targets)
             self.fabric.backward(loss)
             if self.recipe.training.clip_norm is not None:
                 self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.recipe.training.clip_norm)
@@ -325,35 +356,43 @@ class Run:
             batches += 1
         mean = float(total) / batches
         if not math.isfinite(mean):
+            if not self.processes.first:
+                raise StoppedError
             raise TrainingError(
                 f"the loss became {mean} in epoch {stage.first + epoch + 1}; lower {stage.section}optimizer.lr (now "
                 f"{self.learning_rates[0]}) or set training.clip_norm"
             )
         return mean
 
-    def _loss_of(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        loss: Tensor
+    def _outputs(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+        """What the loss looks at of the whole batch, logits first, of a share of its inputs; or a router's loss."""
         if self.router is not None:
-            loss = self.network(inputs, targets)
-        elif self.contrast is not None:
-            loss = self._loss_with_contrast(self.contrast, inputs, targets)
-        elif isinstance(self.loss, MultiExpertLoss):
-            logits, features = self.network(inputs, with_experts=True)
-            loss = self.loss(logits, targets, features)
-        elif self.loss.needs_features:
-            logits, features = self.network(inputs, with_features=True)
-            loss = self.loss(logits, targets, features)
+            return (self.network(inputs, targets),)
+        if isinstance(self.loss, MultiExpertLoss):
+            outputs = self.network(inputs, with_experts=True)
+        elif self.loss.needs_features or self.contrast is not None:
+            outputs = self.network(inputs, with_features=True)
         else:
-            loss = self.loss(self.network(inputs), targets)
-        return loss
+            outputs = (self.network(inputs),)
+        share, count = self.processes.share, len(targets)
+        if self.contrast is None:
+            return tuple(share.gathered(output, count) for output in outputs)
+        views = (output.unflatten(0, (3, -1)).transpose(0, 1) for output in outputs)
+        return tuple(share.gathered(output, count).transpose(0, 1).flatten(0, 1) for output in views)
 
-    def _loss_with_contrast(self, contrast: Contrast, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of the first third of the inputs, and the contrast of the others, which are views of the same."""
+    def _loss_of(self, outputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
+        first, *features = outputs
+        if self.router is not None:
+            return first
+        loss: Tensor
+        if self.contrast is None:
+            loss = self.loss(first, targets, *features)
+            return loss
+        # The batch as the loss sees it, and after it the two views of the same that are contrasted.
         size = len(targets)
-        logits, features = self.network(inputs, with_features=True)
-        further = (features[:size],) if self.loss.needs_features else ()
-        loss: Tensor = self.loss(logits[:size], targets, *further)
-        return loss + contrast.loss(features, targets, self._head_weight())
+        further = (features[0][:size],) if self.loss.needs_features else ()
+        loss = self.loss(first[:size], targets, *further)
+        return loss + self.contrast.loss(features[0], targets, self._head_weight())
 
     def _head_weight(self) -> Tensor:
         """(C, F) of the one head."""
@@ -363,18 +402,17 @@ class Run:
 
     def _predict(self, batches: Batches) -> _Predictions:
         # Not the compiled network: other batches would need graphs of their own, and the next call overwrites results.
-        network = self.classifier.forward
+        network = self.classifier if self.processes.in_parts else self.classifier.forward
         if self.router is None:
-            found = self._of_all(batches, lambda inputs: self.loss.inference_logits(network(inputs).float()))
+            found = self._of_all(batches, lambda inputs: self._inference_logits(network(inputs)))
             return _Predictions(*found, None)
-        asked: list[Tensor] = []
 
         def routed(inputs: Tensor) -> Tensor:
-            logits, experts = self._routed(inputs)
-            asked.append(experts.cpu())
-            return logits
+            logits, asked = self._routed(inputs)
+            return torch.cat([logits, asked.to(logits).unsqueeze(1)], dim=1)
 
-        return _Predictions(*self._of_all(batches, routed), torch.cat(asked))
+        outputs, targets = self._of_all(batches, routed)
+        return _Predictions(outputs[:, :-1].contiguous(), targets, outputs[:, -1].long())
 
     def _routed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, C) of the experts that the router asks, and how many those are, (B,)."""
@@ -383,13 +421,19 @@ class Run:
         assert isinstance(heads, ExpertHeads)
         assert router is not None
         images = self.classifier.standardize(inputs)
-        return routed_logits(backbone, heads, router, images, lambda logits: self.loss.inference_logits(logits.float()))
+        return routed_logits(backbone, heads, router, images, self._inference_logits)
+
+    def _inference_logits(self, logits: Tensor) -> Tensor:
+        return self.loss.inference_logits(logits.to(self.dtype))
 
     def _of_all(self, batches: Batches, output: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """The outputs for every sample, the classifier in evaluation mode, and targets (N,), on the CPU."""
         self.classifier.eval()
+        gathered = self.processes.share.gathered
+        done: list[tuple[Tensor, Tensor]] = []
         with torch.no_grad(), self.fabric.autocast():
-            done = [(output(inputs).float(), targets) for inputs, targets in batches.in_order()]
+            for inputs, targets in batches.in_order():
+                done.append((gathered(output(inputs).to(self.dtype), len(targets)), targets))
         return torch.cat([outputs for outputs, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
 
     def _metrics(self, part: str, predictions: _Predictions) -> dict[str, float]:
@@ -407,19 +451,22 @@ class Run:
         if self.validation_batches is not None:
             held_out = self._predict(self.validation_batches)
             predictions |= {
-                "validation_logits": held_out.logits.numpy(),
+                "validation_logits": held_out.logits.float().numpy(),
                 "validation_targets": held_out.targets.numpy(),
             }
             if self.test_batches is None:
                 metrics = self._metrics("validation", held_out)
         if self.test_batches is not None:
             tested = self._predict(self.test_batches)
-            predictions |= {"logits": tested.logits.numpy(), "targets": tested.targets.numpy()}
+            predictions |= {"logits": tested.logits.float().numpy(), "targets": tested.targets.numpy()}
             metrics = self._metrics("test", tested)
             if tested.experts is not None:
                 predictions["experts"] = tested.experts.numpy()
+        weights = self._whole_classifier.state_dict()
+        if not self.processes.first:
+            return {}
         self.directory.write_arrays("predictions.npz", **predictions)
-        self.directory.write_weights(self.classifier.state_dict())
+        self.directory.write_weights(weights)
         if self.router is not None:
             self.directory.write_weights(self.router.state_dict(), "router.safetensors")
         summary = {
@@ -458,6 +505,12 @@ class Run:
         stage2 = self.recipe.stage2
         self.classifier.head, found = finished_head(stage2, self.classifier.head, self._training_features, held_out)
         return found if self.max_norm is None else {**found, "radius": self.max_norm.radius}
+
+
+def _the_one(optimizer: Any) -> _FabricOptimizer:
+    """What Fabric returns of a single optimiser, though its types allow for several."""
+    assert isinstance(optimizer, _FabricOptimizer)
+    return optimizer
 
 
 def _check_fits(loss: ClassificationLoss, name: str, model: ModelConfig) -> None:

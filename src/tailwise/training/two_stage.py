@@ -12,6 +12,7 @@ from typing_extensions import Self
 
 from tailwise.data.arrays import Arrays
 from tailwise.data.loader import Batches
+from tailwise.distributed import Share
 from tailwise.heads import CosineHead
 from tailwise.models.classifier import Classifier
 from tailwise.posthoc import TauNormalization, search_tau
@@ -31,12 +32,20 @@ class FeatureBatches:
     """
 
     def __init__(
-        self, features: Callable[[], Labelled], class_names: tuple[str, ...], batch_size: int, device: torch.device
+        self,
+        features: Callable[[], Labelled],
+        class_names: tuple[str, ...],
+        batch_size: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        share: Share,
     ) -> None:
         self._features = features
+        self._share = share
         self._class_names = class_names
         self._batch_size = batch_size
         self._device = device
+        self._dtype = dtype
         self._batches: Batches | None = None
 
     def shuffled(
@@ -45,9 +54,11 @@ class FeatureBatches:
         """As of ``Batches``."""
         if self._batches is None:
             features, targets = (part.numpy() for part in self._features())
-            arrays = Arrays(features, targets.astype(np.int64, copy=False), self._class_names)
-            self._batches = Batches(arrays, self._batch_size, self._device)
-        yield from self._batches.shuffled(seed, epoch, draw, partners)
+            features, targets = features.astype(np.float32, copy=False), targets.astype(np.int64, copy=False)
+            arrays = Arrays(features, targets, self._class_names)
+            self._batches = Batches(arrays, self._batch_size, self._device, self._share)
+        for inputs, labels in self._batches.shuffled(seed, epoch, draw, partners):
+            yield inputs.to(self._dtype), labels
 
 
 class MaxNorm:
@@ -78,15 +89,21 @@ class RouterTraining(nn.Module):
         classifier: of several experts; its parameters are told to take no gradient.
         router: to be trained.
         inference_logits: what the loss of the classifier predicts with, of its logits.
+        share: of a batch whose inputs are given.
     """
 
     def __init__(
-        self, classifier: Classifier, router: ExpertRouter, inference_logits: Callable[[Tensor], Tensor]
+        self,
+        classifier: Classifier,
+        router: ExpertRouter,
+        inference_logits: Callable[[Tensor], Tensor],
+        share: Share,
     ) -> None:
         super().__init__()
         self.classifier = classifier.requires_grad_(False)
         self.router = router
         self.inference_logits = inference_logits
+        self.share = share
 
     def train(self, mode: bool = True) -> Self:
         """Training mode for the router alone."""
@@ -95,10 +112,11 @@ class RouterTraining(nn.Module):
         return self
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of the router, of inputs as the classifier takes them and class indices (B,)."""
+        """The loss of the router, of the share's inputs as the classifier takes them and class indices (B,) of all."""
         with torch.no_grad():
             logits, features = self.classifier(inputs, with_experts=True)
-            logits = self.inference_logits(logits.float())
+            logits = self.inference_logits(logits.to(torch.promote_types(logits.dtype, torch.float32)))
+            logits, features = (self.share.gathered(part, len(targets)) for part in (logits, features))
         return self.router.loss(logits, features, targets)
 
 
@@ -124,7 +142,8 @@ def finished_head(
     if isinstance(stage2, ClassMeans):
         assert isinstance(head, (nn.Linear, CosineHead))
         features, targets = training_features()
-        means = nearest_class_mean(features, targets, len(head.weight), stage2.metric).to(head.weight.device)
+        means = nearest_class_mean(features, targets, len(head.weight), stage2.metric)
+        means = means.to(head.weight.device, head.weight.dtype)
         if isinstance(head, nn.Linear):
             return means, {}
         with torch.no_grad():

@@ -14,6 +14,7 @@ from torch import Tensor
 from data.augment.pictures import real
 from tailwise.data.augment.batch import batch_generator
 from tailwise.data.augment.steps import AutoAugment, Crop, Cutout, Flip, Step, StepModel, augment, check_steps
+from tailwise.distributed import Share
 from tailwise.errors import InputError
 
 ALL = (Crop(), Flip(), AutoAugment(), Cutout())
@@ -90,6 +91,14 @@ def test_generator_alone_decides(chosen: Sequence[StepModel], images: Tensor) ->
     torch.set_rng_state(state)
     augment(images, chosen, generator(1))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_shares_of_several_processes_are_the_batch_of_one(images: Tensor) -> None:
+    count = len(images)
+    shares = [Share(rank, count - 1) for rank in range(count - 1)]
+    parts = [augment(images[share.rows(count)], ALL, generator(1), share, count) for share in shares]
+    assert torch.equal(torch.cat(parts), augment(images, ALL, generator(1)))
+    assert augment(images[:0], ALL, generator(1), Share(1, 2), 1).shape == (0, *images.shape[1:])
 
 
 def test_how_images_lie_in_memory_does_not_matter(images: Tensor) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from tailwise.data.augment.batch import check_images
 from tailwise.data.augment.geometry import crop, cutout, flip
 from tailwise.data.augment.policy import CIFAR10, Policy, operate
+from tailwise.distributed import ALONE, Share
 from tailwise.errors import InputError
 
 Pixels: TypeAlias = Annotated[int, Field(ge=1, strict=True)]
@@ -31,8 +32,12 @@ class StepModel(BaseModel, ABC):
         """
 
     @abstractmethod
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Augmented images (B, channels, H, W) uint8, with random numbers of ``generator``, on the CPU, alone."""
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Parameters, each (count, ...), for images of a size, with random numbers of ``generator``, on the CPU."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, *parameters: Tensor) -> Tensor:
+        """Augmented images (B, channels, H, W) uint8, by parameters (B, ...)."""
 
 
 class Crop(StepModel):
@@ -48,9 +53,13 @@ class Crop(StepModel):
                 f"crop.padding must be below the {min(height, width)} pixels of a side, got {self.padding}"
             )
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Offsets (count, 2) of the windows."""
+        return (torch.randint(2 * self.padding + 1, (count, 2), generator=generator),)
+
+    def apply(self, images: Tensor, *parameters: Tensor) -> Tensor:
         """A window of each image."""
-        offsets = torch.randint(2 * self.padding + 1, (len(images), 2), generator=generator)
+        (offsets,) = parameters
         return crop(images, offsets, self.padding)
 
 
@@ -59,9 +68,13 @@ class Flip(StepModel):
 
     name: Literal["flip"] = "flip"
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Which images, (count,)."""
+        return (torch.randint(2, (count,), generator=generator).bool(),)
+
+    def apply(self, images: Tensor, *parameters: Tensor) -> Tensor:
         """Half of the images flipped."""
-        return flip(images, torch.randint(2, (len(images),), generator=generator).bool())
+        return flip(images, *parameters)
 
 
 class AutoAugment(StepModel):
@@ -77,9 +90,13 @@ class AutoAugment(StepModel):
         if channels not in (1, 3):
             raise InputError(f"autoaugment needs images of 1 or 3 channels, got {channels}")
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Numbers and strengths of the operations, both (count, 2)."""
+        return self.policies[self.policy].draw(count, generator)
+
+    def apply(self, images: Tensor, *parameters: Tensor) -> Tensor:
         """Two operations on each image, one after the other."""
-        numbers, strengths = self.policies[self.policy].draw(len(images), generator)
+        numbers, strengths = parameters
         for stage in range(numbers.shape[1]):
             images = operate(images, numbers[:, stage], strengths[:, stage])
         return images
@@ -102,11 +119,14 @@ class Cutout(StepModel):
                 f"cutout.length must be at most the {min(height, width)} pixels of a side, got {self.length}"
             )
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Centres (count, 2)."""
+        sides = [torch.randint(side, (count,), generator=generator) for side in (height, width)]
+        return (torch.stack(sides, dim=1),)
+
+    def apply(self, images: Tensor, *parameters: Tensor) -> Tensor:
         """A square less of each image."""
-        centers = torch.stack(
-            [torch.randint(side, (len(images),), generator=generator) for side in images.shape[2:]], dim=1
-        )
+        (centers,) = parameters
         return cutout(images, centers, self.length)
 
 
@@ -130,10 +150,23 @@ def check_steps(steps: Sequence[StepModel], sample_shape: tuple[int, ...]) -> No
         step.check(*sample_shape)
 
 
-def augment(images: Tensor, steps: Sequence[StepModel], generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor,
+    steps: Sequence[StepModel],
+    generator: torch.Generator,
+    share: Share = ALONE,
+    count: int | None = None,
+) -> Tensor:
     """The steps, one after the other, on images (B, H, W, channels) uint8 on any device.
 
     Without steps these are the images themselves. What comes out follows from the images and ``generator`` alone.
+
+    Args:
+        images: to be augmented.
+        steps: of a recipe.
+        generator: of random numbers, on the CPU.
+        share: what of a batch the images are; each process then augments its own as one would who had them all.
+        count: images in that batch, by default B.
 
     Raises:
         InputError: the images have another dtype, number of dimensions or order of them, or a step does not fit them.
@@ -149,6 +182,11 @@ def augment(images: Tensor, steps: Sequence[StepModel], generator: torch.Generat
     check_steps(steps, tuple(images.shape[1:]))
     # Channel first in memory, as the operations and, after them, the network have it.
     images = images.permute(0, 3, 1, 2).contiguous()
+    count = len(images) if count is None else count
+    height, width = images.shape[2:]
+    rows = share.rows(count)
     for step in steps:
-        images = step(images, generator)
+        parameters = step.draw(count, height, width, generator)
+        if len(images):  # of a small batch there may be none for this process
+            images = step.apply(images, *(drawn[rows] for drawn in parameters))
     return images.permute(0, 2, 3, 1)
