@@ -40,7 +40,10 @@ def test_every_benchmark_is_run_here() -> None:
     assert {path.stem for path in FOLDER.glob("*.py")} - {"side_by_side", "synthetic_runs"} == SIZES.keys()
 
 
-@pytest.mark.parametrize("name", SIZES)
+QUICK = ("augmentation", "released_losses")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name not in QUICK)) for name in SIZES])
 def test_benchmark_prints_a_comparison_and_writes_it(name: str, tmp_path: Path, data_root: Path) -> None:
     if name == "report_page" and shutil.which("chromium") is None:
         pytest.skip("there is no chromium on this machine, in which the page is opened")

@@ -13,6 +13,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
 MOST_LINES = 25
+QUICK = ("lightning_drw", "skorch_classifier")
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 
 
@@ -31,7 +32,11 @@ def test_example_has_at_most_25_lines_beside_its_docstring(example: Path) -> Non
     assert max(map(len, lines)) <= 120
 
 
-@every_example
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(path, marks=[pytest.mark.long] * (path.stem not in QUICK)) for path in EXAMPLES],
+    ids=lambda example: example.stem,
+)
 def test_example_runs_and_its_last_line_beats_its_first(example: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(REPOSITORY / "tests/example_process.py"), str(example)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -108,8 +108,21 @@ def distinct_methods() -> dict[str, list[str]]:
 DISTINCT = distinct_methods()
 
 
+LARGE = {
+    "gppe/caltech101",
+    "gppe/cifar100-five-majority-100-500",
+    "gppe/htru-medlat",
+    "ppl-cri/cifar100-lt-if10",
+    "sgpl/caltech101-linear-consistent",
+    "sgpl/cifar10-multi-step-consistent",
+    "sgpl/svhn-multi-step-consistent",
+    "standard/cifar10-lt-if10-strong",
+}
+"""Their networks take the longest, or their methods are many."""
+
+
 @pytest.mark.usefixtures("read_once", "timm_importable")
-@pytest.mark.parametrize("name", DISTINCT)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in LARGE)) for name in DISTINCT])
 def test_every_method_of_every_recipe_takes_two_steps(
     name: str, data_root: Path, small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,7 @@ def test_log_that_is_added_when_a_run_is_resumed_has_the_epochs_before(tmp_path:
     assert tensorboard_series(tmp_path)[0] == expected(tmp_path)
 
 
+@pytest.mark.long
 def test_runs_that_begin_together_share_one_database(tmp_path: Path) -> None:
     from mlflow.tracking import MlflowClient
 
