@@ -1,8 +1,14 @@
-"""Commands in tests: what running one gives, and what a refusal looks like."""
+"""Commands in tests: how one is run, what that gives, and what a refusal looks like."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tailwise.cli
 
 Command = Callable[..., tuple[int, str, str]]
 """From words to exit code, stdout, stderr."""
@@ -17,3 +23,20 @@ def assert_one_line(result: tuple[int, str, str], code: int, *parts: str) -> Non
     assert len(lines) == 1, error
     for part in parts:
         assert part in lines[0]
+
+
+@pytest.fixture
+def tailwise_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command in this process: exit code, stdout, stderr."""
+    monkeypatch.setenv("TAILWISE_DATA", "")
+    monkeypatch.delenv("TAILWISE_DATA")
+
+    def run(*words: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tailwise", *map(str, words)])
+        with pytest.raises(SystemExit) as exit_:
+            tailwise.cli.main()
+        output = capsys.readouterr()
+        assert isinstance(exit_.value.code, int)
+        return exit_.value.code, output.out, output.err
+
+    return run

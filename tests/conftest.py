@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from browser import browser, page  # noqa: F401
+from cli_cases import tailwise_command  # noqa: F401
 from small_data import write_small_data
 from timm_beside import put_timm_on_path
 

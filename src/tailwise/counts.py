@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tailwise.conversion import as_array
 
+MOST_CLASSES = 2**27
+"""That labels are counted for: the largest label decides how many there are."""
+
 
 @runtime_checkable
 class _HasArray(Protocol):
@@ -73,6 +76,10 @@ class ClassCounts:
             raise ValueError(f"targets must be labels from 0 up, got {labels.min()}; drop ignored samples first")
         if num_classes is not None and labels.max() >= num_classes:
             raise ValueError(f"target {labels.max()} is out of range for {num_classes} classes; labels start at 0")
+        if labels.max() >= MOST_CLASSES:
+            raise ValueError(
+                f"target {labels.max()} would be of more than {MOST_CLASSES:,} classes; number them from 0 up"
+            )
         return cls(np.bincount(labels.astype(np.int64, copy=False), minlength=num_classes or 0))
 
     @property
@@ -160,7 +167,10 @@ CountsLike: TypeAlias = ClassCounts | Sequence[int] | NDArray[np.generic] | torc
 
 
 def _whole_numbers(counts: CountsLike) -> NDArray[np.int64]:
-    given = as_array(counts)
+    try:
+        given = as_array(counts)
+    except ValueError as error:  # numpy's, where rows are of different lengths
+        raise ValueError(f"class_counts must be a list with one count per class, got {counts!r}") from error
     if given.ndim != 1 or given.size == 0:
         raise ValueError(f"class_counts must be a non-empty list with one count per class, got shape {given.shape}")
     if given.dtype.kind not in "iuf":

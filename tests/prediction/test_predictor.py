@@ -224,7 +224,7 @@ def _earlier(run: Path) -> None:
         (_without("weights.safetensors"), "there is no"),
         (_without("predictions.npz"), "predictions.npz cannot be read"),
         (_truncated, "weights.safetensors cannot be read"),
-        (_of_another_network, "head.weight is to have shape (10, 64) and has shape (3, 64)"),
+        (_of_another_network, "head.weight is to have shape (10, 64) of float32 and has shape (3, 64)"),
         (_more_weights, "extra is to have none and has shape (2,)"),
         (_edited("config.yaml", "name: mlp", "name: lenet"), "lenet has fixed widths"),
         (_edited("config.yaml", "epochs: 12", "epochs: many"), "config.yaml: training.epochs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -23,6 +24,7 @@ from tailwise.cli import (
     tune,
 )
 from tailwise.errors import InputError, StoppedError
+from tailwise.terminal import visible
 
 app = typer.Typer(
     name="tailwise",
@@ -39,6 +41,9 @@ app.add_typer(losses.app, name="losses", help=losses.__doc__, epilog=losses.EXAM
 # typer names no base class of its own for "the command line itself is wrong"; this one is BadParameter's parent.
 UsageError = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130
+LONGEST_LINE = 1000
+OF_PATHS = (errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM)
+"""What a system says of a path that a user should not have given."""
 
 
 def main() -> None:
@@ -60,6 +65,8 @@ def _exit_code() -> int:
             return _say(f"{error.format_message().rstrip('.')}; see tailwise --help", 2)  # type: ignore[attr-defined]
         if os.environ.get("TAILWISE_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno in OF_PATHS:
+            return _say(f"cannot use {error.filename}: {error.strerror}; give another path", 2)
         first = next(iter(str(error).strip().splitlines()), "")
         return _say(f"{type(error).__name__}: {first} (TAILWISE_DEBUG=1 shows where)", 1)
     if code == INTERRUPTED:
@@ -68,5 +75,8 @@ def _exit_code() -> int:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"tailwise: {' '.join(message.split())}", file=sys.stderr)
+    line = visible(" ".join(message.split()))
+    if len(line) > LONGEST_LINE:
+        line = f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
+    print(f"tailwise: {line}", file=sys.stderr)
     return code

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.control import Control
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,8 +18,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from tailwise.terminal import visible
 
 T = TypeVar("T")
 PIPED_WIDTH = 150
@@ -42,8 +46,34 @@ SHOWN_METRICS = (
 
 def console() -> Console:
     """Stdout; wide enough for a table where it is no terminal."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
+    out = _plain_console()
+    return out if out.is_terminal else _plain_console(width=PIPED_WIDTH)
+
+
+def _plain_console(**options: Any) -> Console:
+    """A console for texts of others: brackets and colons are no markup, and control characters are seen, not obeyed."""
+    made = Console(highlight=False, markup=False, emoji=False, **options)
+    made.push_render_hook(_Visible())
+    return made
+
+
+class _Visible(RenderHook):
+    """Shows what is rendered with its control characters replaced."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Wrap each."""
+        return [one if isinstance(one, (_Shown, Control)) else _Shown(one) for one in renderables]
+
+
+class _Shown:
+    """What is shown in place of a renderable."""
+
+    def __init__(self, renderable: ConsoleRenderable) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 @contextmanager
@@ -74,7 +104,7 @@ def sample_progress(label: str) -> Iterator[Callable[[int, int], None]]:
 def _bar(label: str, unit: str, total: int | None, shown: bool = True) -> Iterator[tuple[Progress, TaskID]]:
     """A bar on stderr; where the work fails it leaves the screen to the error."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
@@ -82,7 +112,7 @@ def _bar(label: str, unit: str, total: int | None, shown: bool = True) -> Iterat
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+    with Progress(*columns, console=_plain_console(stderr=True), disable=not shown) as bar:
         try:
             yield bar, bar.add_task(label, total=total)
         except Exception:
@@ -112,15 +142,15 @@ class FileProgress:
         """Say what could not be read; of many the first alone, as all of them would bury the rest."""
         self.refused += 1
         if self.refused <= SHOWN_ERRORS:
-            self._progress.console.print(f"tailwise: {error}", markup=False, highlight=False, soft_wrap=True)
+            self._progress.console.print(f"tailwise: {error}", soft_wrap=True)
 
 
 @contextmanager
 def file_progress(label: str, files: int, shown: bool = True) -> Iterator[FileProgress]:
     """A bar that moves with every file and is gone at the end, unless it is not to be shown."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=Console(stderr=True), transient=True, disable=not shown) as progress:
+    with Progress(*columns, *times, console=_plain_console(stderr=True), transient=True, disable=not shown) as progress:
         yield FileProgress(progress, files, label)
 
 

@@ -32,5 +32,4 @@ def run(
         f"{out}: {out.stat().st_size / 1e6:.1f} MB, {len(predictor.class_names)} classes. onnxruntime's probabilities "
         f"differ from the run's by {difference:.1g} at most. {' '.join(predictor.notes)}",
         soft_wrap=True,
-        markup=False,
     )

@@ -11,6 +11,7 @@ import typer
 
 from tailwise.errors import InputError
 from tailwise.posthoc import POSTHOC, posthoc_arguments
+from tailwise.reading import is_file, read_text
 
 DataRoot = Annotated[
     Path | None,
@@ -83,6 +84,10 @@ Costs = Annotated[
     ),
 ]
 
+MOST_SEEDS = 10_000
+LARGEST_FILE = 2**26
+"""Bytes of a file of numbers."""
+
 
 def parse_seeds(text: str) -> list[int]:
     """``0-4``, ``3`` or ``0,2,5-7`` as a list of different seeds.
@@ -96,6 +101,8 @@ def parse_seeds(text: str) -> list[int]:
         if not match:
             raise InputError(f"--seeds takes numbers and ranges such as 0-4 or 0,2,5, got {text!r}")
         first, last = int(match[1]), int(match[2] or match[1])
+        if len(seeds) + last - first >= MOST_SEEDS:
+            raise InputError(f"--seeds takes up to {MOST_SEEDS:,} seeds, got {text!r}; give fewer at a time")
         seeds += range(first, last + 1)
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError(f"--seeds must name at least one seed and none twice, got {text!r}")
@@ -153,7 +160,7 @@ def parse_test_prior(text: str) -> Literal["uniform"] | list[float]:
     """
     if text == "uniform":
         return "uniform"
-    if Path(text).is_file():
+    if is_file(Path(text)):
         return [number for line in read_numbers("--test-prior", Path(text)) for number in line]
     try:
         return [float(part) for part in text.split(",")]
@@ -182,10 +189,10 @@ def read_numbers(option: str, path: Path) -> list[list[float]]:
         InputError: the file cannot be read, or holds none or anything but numbers.
     """
     try:
-        lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
+        lines = read_text(path, LARGEST_FILE).replace(",", " ").splitlines()
         numbers = [[float(part) for part in line.split()] for line in lines if line.strip()]
-    except OSError as error:
-        raise InputError(f"{option} {path} cannot be read: {error.strerror}; give a text file of numbers") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{option} {path} cannot be read ({error}); give a text file of numbers") from error
     except ValueError as error:
         raise InputError(f"{option} {path} holds more than numbers ({error}); give a text file of numbers") from error
     if not numbers:

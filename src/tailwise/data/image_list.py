@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tailwise.data.images import Box, decode_image
 from tailwise.data.labelled import Labelled
 from tailwise.errors import InputError
+from tailwise.reading import is_file
 
 TrainCrop: TypeAlias = Literal["center", "random-resized"]
 
@@ -139,7 +140,7 @@ class ImageList(Labelled):
             InputError: one is missing.
         """
         for row in _spread(len(self.paths), CHECKED).tolist():
-            if not (self.folder / str(self.paths[row])).is_file():
+            if not is_file(self.folder / str(self.paths[row])):
                 raise InputError(
                     f"there is no image {self._name(row)}; put it there, or set images to the folder that the paths "
                     "of the list start from"

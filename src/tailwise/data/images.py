@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tailwise.errors import InputError
+from tailwise.reading import regular
+from tailwise.unpacking import require_memory
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, upper, right and lower edge of a part of an image, in pixels."""
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""That are decoded, whatever a file is named: Pillow knows others, for which it starts other programs."""
+MOST_PIXELS = 2**27
+"""Of an image; a file of a few bytes may claim any size."""
 
 
 def decode_images(
@@ -37,6 +44,7 @@ def decode_images(
     for row, (name, image) in enumerate(images):
         pixels = decode_image(name, image, image_size, grayscale)
         if row == 0:
+            require_memory(f"{count:,} images of {pixels.shape[0]} x {pixels.shape[1]} pixels", count * pixels.nbytes)
             decoded = np.empty((count, *pixels.shape), dtype=np.uint8)
         if pixels.shape != decoded.shape[1:]:
             raise InputError(
@@ -64,10 +72,12 @@ def decode_image(
         crop: from width and height to the part that is resized; by default the whole image.
     """
     try:
-        with Image.open(BytesIO(image) if isinstance(image, bytes) else image) as opened:
+        with Image.open(BytesIO(image) if isinstance(image, bytes) else regular(image), formats=FORMATS) as opened:
             if opened.mode.startswith(("I", "F")):
                 raise InputError(f"{name} has more than 8 bits a channel ({opened.mode}); convert it to 8 bits first")
             width, height = opened.size
+            if width * height > MOST_PIXELS:
+                raise Image.DecompressionBombError
             box = crop(width, height) if crop else (0.0, 0.0, width, height)
             reduction = 1.0
             if image_size is not None:
@@ -81,6 +91,10 @@ def decode_image(
         raise
     except FileNotFoundError as error:
         raise InputError(f"there is no image {name}; put it there or take it off the list") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{name} claims to have more than {MOST_PIXELS:,} pixels; make it smaller, or cut it into parts"
+        ) from error
     except Exception as error:  # Pillow's decoders raise all kinds of exceptions on broken files
         raise InputError(f"{name} is not a readable image; replace or remove it") from error
     if image_size is not None:

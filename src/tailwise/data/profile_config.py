@@ -12,7 +12,7 @@ from tailwise.counts import ClassCounts
 from tailwise.data.profiles import exponential_counts, linear_counts, multi_step_counts, step_counts
 from tailwise.errors import InputError
 
-Count: TypeAlias = Annotated[int, Field(ge=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1, lt=2**40)]
 Label: TypeAlias = Annotated[int, Field(ge=0)]
 ImbalanceFactor: TypeAlias = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 

@@ -14,6 +14,7 @@ from tailwise.counts import ClassCounts
 from tailwise.data.config import DataConfig
 from tailwise.errors import InputError
 from tailwise.inspection.evidence import Kind
+from tailwise.reading import expanded
 from tailwise.recipes.catalog import load_recipe
 
 UPDATES = 2000
@@ -105,6 +106,6 @@ def write_recipe(path: Path, text: str) -> None:
 
 def recipe_name(data: str) -> str:
     """A name that recipes may have, from what the user called the data."""
-    path = Path(data).expanduser()
+    path = expanded(data)
     stem = path.resolve().stem if path.suffix or path.is_dir() else data
     return re.sub(r"[^\w+-]+", "-", stem).strip("-+") or "data"

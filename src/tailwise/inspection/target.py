@@ -12,6 +12,7 @@ from tailwise.data.sources import SOURCES
 from tailwise.data.sources.base import locate
 from tailwise.data.sources.csv import column_names_of
 from tailwise.errors import InputError
+from tailwise.reading import expanded
 from tailwise.recipes.catalog import CHOSEN_OTHERWISE, catalog, load_recipe, parse_override, set_dotted, validate
 
 FILES = {".csv": "csv", ".parquet": "parquet", ".npz": "npz", ".txt": "image-list"}
@@ -51,8 +52,8 @@ def _tree(data: str, given: set[str], root: Path | None) -> dict[str, Any]:
         return load_recipe(data).resolve().data.model_dump(mode="json")
     if data in SOURCES and not SOURCES[data].needs_fields():
         return {"source": {"name": data}}
-    path = Path(data).expanduser()
-    exists = path.exists() or (root is not None and (root.expanduser() / path).exists())
+    path = expanded(data)
+    exists = path.exists() or (root is not None and (expanded(root) / path).exists())
     if not exists:
         known = [*catalog(), *(name for name, source in SOURCES.items() if not source.needs_fields())]
         near = difflib.get_close_matches(data, known, n=1, cutoff=0.6)

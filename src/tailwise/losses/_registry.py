@@ -82,6 +82,8 @@ def find_loss(name: str) -> LossEntry:
         ValueError: there is none; the message names the nearest.
     """
     names = {key: entry for entry in LOSSES.values() for key in (entry.name, *entry.aliases)}
+    if not isinstance(name, str):
+        raise ValueError(f"a loss is named by a word such as 'gppe', got {name!r}")
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(LOSSES))}"

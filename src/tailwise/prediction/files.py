@@ -23,6 +23,7 @@ from tailwise.data.sources.image_folder import SUFFIXES
 from tailwise.data.sources.npz import Npz, read_arrays
 from tailwise.data.sources.parquet import Parquet, column_names, encoded_images, image_bytes, read_batches
 from tailwise.errors import InputError
+from tailwise.reading import expanded
 from tailwise.training.device import available_cores
 
 ARCHIVES = (".npz", ".parquet")
@@ -125,7 +126,7 @@ class SampleReader:
             InputError: a path does not exist, a folder holds no file that can be read, or there is no path.
         """
         found: list[Path] = []
-        for path in (Path(given).expanduser() for given in paths):
+        for path in map(expanded, paths):
             if path.is_dir():
                 inside = [file for file in path.rglob("*") if self._is_read(file)]
                 if not inside:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from safetensors import SafetensorError
@@ -15,9 +16,13 @@ from tailwise.heads import ExpertHeads
 from tailwise.losses import ClassificationLoss
 from tailwise.models.classifier import Classifier
 from tailwise.models.ride import MultiExpertResNet, routed_logits
+from tailwise.models.timm_backbone import PREFIX as TIMM
+from tailwise.reading import regular
 from tailwise.recipes.config import Recipe
 from tailwise.recipes.stage2_config import Routing
 from tailwise.routing import ExpertRouter
+
+State: TypeAlias = dict[str, Tensor]
 
 
 class TrainedNetwork(nn.Module):
@@ -69,17 +74,25 @@ def trained_network(
         InputError: weights are missing, broken or not those of the recipe, or timm is.
     """
     counts = ClassCounts(class_counts)
+    weights = _read(path / "weights.safetensors")
     try:
         with torch.random.fork_rng(devices=()):
+            if not recipe.model.name.startswith(TIMM):
+                # Without memory first: a configuration of another hand may ask for more than there is.
+                with torch.device("meta"):
+                    sketch = recipe.classifier(sample_inputs(input_shape), len(counts), pretrained=False)
+                _require_fitting(sketch, *weights)
             classifier = recipe.classifier(sample_inputs(input_shape), len(counts), pretrained=False)
             config, epochs = recipe.last_loss
             loss = config.build(counts, epochs)
             router = _router(classifier, len(counts)) if isinstance(recipe.stage2, Routing) else None
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    _load(classifier, path / "weights.safetensors")
+    _load(classifier, *weights)
     if router is not None:
-        _load(router, path / "router.safetensors")
+        _load(router, *_read(path / "router.safetensors"))
     return TrainedNetwork(classifier, loss, router).eval().requires_grad_(False)
 
 
@@ -89,23 +102,31 @@ def _router(classifier: Classifier, num_classes: int) -> ExpertRouter:
     return ExpertRouter(backbone.num_experts, backbone.num_features, num_classes)
 
 
-def _load(module: nn.Module, file: Path) -> None:
-    """Fill a module with the weights of a file, if they are all of its and no others."""
+def _read(file: Path) -> tuple[Path, State]:
+    """The tensors of a file."""
     try:
-        state = load_file(file)
+        return file, load_file(regular(file))
     except FileNotFoundError as error:
         raise InputError(f"there is no {file}; train the run again") from error
     except (SafetensorError, OSError) as error:
         raise InputError(f"{file} cannot be read ({error}); train the run again") from error
-    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    given = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    for name in [*shapes, *given]:
-        if shapes.get(name) != given.get(name):
-            wanted, has = (
-                "none" if shape is None else f"shape {shape}" for shape in (shapes.get(name), given.get(name))
-            )
-            raise InputError(
-                f"{file} does not fit the config.yaml beside it: {name} is to have {wanted} and has {has}; one of the "
-                "two is of another run, so train it again"
-            )
+
+
+def _load(module: nn.Module, file: Path, state: State) -> None:
+    """Fill a module with the weights of a file, if they are all of its and no others."""
+    _require_fitting(module, file, state)
     module.load_state_dict(state)
+
+
+def _require_fitting(module: nn.Module, file: Path, state: State) -> None:
+    wanted, given = ({name: _kind(tensor) for name, tensor in of.items()} for of in (module.state_dict(), state))
+    for name in [*wanted, *given]:
+        if wanted.get(name) != given.get(name):
+            raise InputError(
+                f"{file} does not fit the config.yaml beside it: {name} is to have {wanted.get(name, 'none')} and has "
+                f"{given.get(name, 'none')}; one of the two is of another run, so train it again"
+            )
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"shape {tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"

@@ -22,6 +22,7 @@ from tailwise.posthoc import PosthocCorrection
 from tailwise.prediction.decision import Decision
 from tailwise.prediction.network import TrainedNetwork, sample_inputs
 from tailwise.prediction.predictor import Predictor
+from tailwise.reading import expanded
 from tailwise.training.run_directory import write_atomically
 
 TOLERANCE = 1e-4
@@ -75,7 +76,7 @@ def export_onnx(predictor: Predictor, path: str | Path) -> float:
     content = _exported(model, predictor)
     difference = _largest_difference(content, predictor)
     try:
-        write_atomically(Path(path).expanduser(), content)
+        write_atomically(expanded(path), content)
     except OSError as error:
         raise InputError(f"cannot write to {path}: {error.strerror}; choose another --out") from error
     return difference

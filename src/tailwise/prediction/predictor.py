@@ -16,6 +16,7 @@ from tailwise.posthoc import POSTHOC, PriorShift, TemperatureScaling
 from tailwise.prediction.decision import DECIDES_ALONE, Decision
 from tailwise.prediction.files import Sample, SampleReader, raise_first
 from tailwise.prediction.network import TrainedNetwork, trained_network
+from tailwise.reading import expanded
 from tailwise.recipes.catalog import catalog, validate
 from tailwise.recipes.config import Recipe
 from tailwise.report.evaluation import estimated_prior, fit_correction
@@ -201,7 +202,7 @@ def load(
         InputError: there is no finished run, a file of it is missing, broken or of another run, the correction does not
             fit it, or there is no such device.
     """
-    path = Path(run).expanduser()
+    path = expanded(run)
     summary = read_run(path)
     recipe = validate(Recipe, read_config(path), f"{path / 'config.yaml'}")
     if summary.input_shape is None:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import copy
 import difflib
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+import re
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
 from tailwise.errors import InputError
 from tailwise.losses import find_loss
 from tailwise.posthoc import POSTHOC, build_posthoc, posthoc_arguments
+from tailwise.reading import expanded
 from tailwise.recipes.config import Recipe
+from tailwise.recipes.yaml_text import YAMLProblemError, parse_yaml, read_yaml
 
 Tree = dict[str, Any]
 CHOSEN_OTHERWISE = {
@@ -30,6 +34,8 @@ CHOSEN_OTHERWISE = {
     "seed": "--seed or --seeds",
 }
 Model = TypeVar("Model", bound=BaseModel)
+LONGEST_VALUE = 200
+"""Characters of a wrong value that a message repeats."""
 
 
 class Correction(BaseModel):
@@ -192,7 +198,7 @@ def load_recipe(name: str) -> RecipeTemplate:
         InputError: there is no such recipe, or the file is not one.
     """
     if name.endswith((".yaml", ".yml")):
-        return _single(Path(name).expanduser())
+        return _single(expanded(name))
     known = catalog()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -209,7 +215,8 @@ def catalog() -> dict[str, RecipeTemplate]:
     for group in sorted(entry.name for entry in folder.iterdir() if entry.is_dir()):
         for file in sorted((folder / group).iterdir(), key=lambda entry: entry.name):
             if file.name.endswith(".yaml"):
-                for template in expand(_parse(file.read_text(encoding="utf-8"), f"{group}/{file.name}")):
+                tree = parse_yaml(file.read_text(encoding="utf-8"))
+                for template in expand(_family(tree, f"{group}/{file.name}")):
                     found[template.name] = template
     return found
 
@@ -222,22 +229,21 @@ def corrections_of(recipe: str) -> dict[str, Correction]:
 
 def _single(path: Path) -> RecipeTemplate:
     try:
-        text = path.read_text(encoding="utf-8")
+        tree = read_yaml(path)
     except FileNotFoundError:
         raise InputError(f"there is no recipe file {path}; `tailwise recipes` lists the built-in ones") from None
+    except YAMLProblemError as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read recipe file {path}: {error}; give a YAML file in UTF-8") from error
-    templates = expand(_parse(text, str(path)))
-    if len(templates) > 1:
-        raise InputError(f"{path} has a matrix of {len(templates)} recipes; a file given by path holds one")
-    return templates[0]
+    family = _family(tree, str(path))
+    combinations = math.prod(map(len, family.matrix.values()))
+    if combinations > 1:
+        raise InputError(f"{path} has a matrix of {combinations} recipes; a file given by path holds one")
+    return expand(family)[0]
 
 
-def _parse(text: str, origin: str) -> Family:
-    try:
-        tree = yaml.load(text, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{origin} is not valid YAML: {_yaml_problem(error)}") from error
+def _family(tree: Any, origin: str) -> Family:
     if not isinstance(tree, dict):
         raise InputError(f"{origin} must be a YAML mapping with name, about, settings and methods")
     return validate(Family, tree, origin)
@@ -248,13 +254,8 @@ def expand(family: Family) -> list[RecipeTemplate]:
     templates = []
     for names in itertools.product(*family.matrix.values()):
         picked = {axis: (name, family.matrix[axis][name]) for axis, name in zip(family.matrix, names, strict=True)}
-        try:
-            name = family.name.format(**{axis: key for axis, (key, _) in picked.items()})
-            about = family.about.format(**{axis: choice.about or key for axis, (key, choice) in picked.items()})
-        except (LookupError, ValueError) as error:
-            raise InputError(
-                f"{family.name}: name and about may hold {{axis}} of the matrix alone ({error})"
-            ) from error
+        name = _filled(family, family.name, {axis: key for axis, (key, _) in picked.items()})
+        about = _filled(family, family.about, {axis: choice.about or key for axis, (key, choice) in picked.items()})
         settings, methods, corrections = family.settings, dict(family.methods), dict(family.corrections)
         for _, choice in picked.values():
             settings = merge(settings, choice.settings)
@@ -269,6 +270,15 @@ def expand(family: Family) -> list[RecipeTemplate]:
             f"there are {', '.join(template.name for template in templates)}"
         )
     return templates
+
+
+def _filled(family: Family, text: str, choices: Mapping[str, str]) -> str:
+    """The text with each ``{axis}`` replaced by a choice; unlike ``str.format`` it knows no other braces."""
+    pieces = re.split(r"\{(\w+)\}", text)
+    unknown = [axis for axis in pieces[1::2] if axis not in choices]
+    if unknown or any(set(piece) & set("{}") for piece in pieces[::2]):
+        raise InputError(f"{family.name}: name and about may hold {{axis}} of the matrix alone, got {text!r}")
+    return "".join(choices[piece] if place % 2 else piece for place, piece in enumerate(pieces))
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
@@ -289,9 +299,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise InputError(f"--set takes key=value, got {text!r}; for example --set training.epochs=50")
     try:
-        return key.strip(), yaml.load(value, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        raise InputError(f"the value of --set {text!r} is not valid YAML: {_yaml_problem(error)}") from error
+        return key.strip(), parse_yaml(value)
+    except YAMLProblemError as error:
+        raise InputError(f"the value of --set {reprlib.repr(text)} is not valid YAML: {error}") from error
 
 
 def parse_corrections(texts: Sequence[str]) -> dict[str, Correction]:
@@ -321,6 +331,8 @@ def parse_corrections(texts: Sequence[str]) -> dict[str, Correction]:
 def set_dotted(tree: Tree, key: str, value: Any) -> None:
     """Set ``a.b.c`` in nested mappings."""
     *parents, last = key.split(".")
+    if not all((*parents, last)):
+        raise InputError(f"--set {key}: names are joined by single dots, as in training.epochs")
     for parent in parents:
         below = tree.setdefault(parent, {})
         if not isinstance(below, dict):
@@ -334,18 +346,33 @@ def set_dotted(tree: Tree, key: str, value: Any) -> None:
 def validate(model: type[Model], tree: Tree, origin: str) -> Model:
     """Build a pydantic model; its first error becomes one line that names the field."""
     try:
-        return model.model_validate(tree)
+        checked = model.model_validate(tree)
     except ValidationError as error:
         raise InputError(f"{origin}: {_describe(error, model)}") from error
+    if (field := _truth_as_number(tree, checked.model_dump())) is not None:
+        raise InputError(f"{origin}: {field} takes no true or false; give a number or a word")
+    return checked
+
+
+def _truth_as_number(given: Any, checked: Any) -> str | None:
+    """Dotted name of the first field in which a truth was taken for the number 0 or 1, as pydantic does."""
+    if isinstance(given, bool):
+        return None if isinstance(checked, bool) else ""
+    pairs: Iterable[tuple[Any, Any, Any]] = ()
+    if isinstance(given, dict) and isinstance(checked, dict):
+        pairs = ((key, value, checked[key]) for key, value in given.items() if key in checked)
+    elif isinstance(given, list) and isinstance(checked, (list, tuple)) and len(given) == len(checked):
+        pairs = zip(range(len(given)), given, checked, strict=True)
+    for key, value, taken in pairs:
+        if (below := _truth_as_number(value, taken)) is not None:
+            return f"{key}.{below}" if below else str(key)
+    return None
 
 
 def _describe(error: ValidationError, model: type[BaseModel]) -> str:
     """The first problem of a pydantic error in one sentence."""
     problem = error.errors(include_url=False)[0]
-    # A union puts the name of the member that it tried into the path; the user wrote no such key.
-    where = ".".join(
-        str(part) for part in problem["loc"] if not (isinstance(part, str) and part in _union_members(model))
-    )
+    where = ".".join(_sections_at(model, problem["loc"])[1])
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         section, dot, key = where.rpartition(".")
@@ -362,54 +389,41 @@ def _describe(error: ValidationError, model: type[BaseModel]) -> str:
         return f"{where} is missing"
     if problem["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where}: {message}, got {problem['input']!r}"
+    return f"{where}: {message}, got {_brief(problem['input'])}"
+
+
+def _brief(value: Any) -> str:
+    """A value as Python writes it, but for the inside of one that would fill the screen."""
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST_VALUE else reprlib.repr(value)
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the section at ``path``, in which a union's member stands by its name."""
-    sections = [model]
+    """Names of the fields of the section at ``path``."""
+    return list(dict.fromkeys(name for section in _sections_at(model, path)[0] for name in section.model_fields))
+
+
+def _sections_at(model: type[BaseModel], path: tuple[int | str, ...]) -> tuple[list[type[BaseModel]], list[str]]:
+    """The sections that may stand at ``path``, and the path as the user wrote it.
+
+    A union puts the name of the member that it tried into the path; the user wrote no such key.
+    """
+    sections, written = [model], []
     for part in path:
-        if isinstance(part, int):  # a place in a list, whose members the sections already are
-            continue
         named = [
             s for s in sections if "name" in s.model_fields and part in get_args(s.model_fields["name"].annotation)
         ]
-        below = [s.model_fields[part].annotation for s in sections if part in s.model_fields]
-        sections = named or [section for annotation in below for section in _models_in(annotation)]
-    return list(dict.fromkeys(name for section in sections for name in section.model_fields))
+        if len(sections) > 1 and named:
+            sections = named
+            continue
+        written.append(str(part))
+        if isinstance(part, str):  # a place in a list leads no further: the sections already are its members
+            below = [s.model_fields[part].annotation for s in sections if part in s.model_fields]
+            sections = [section for annotation in below for section in _models_in(annotation)]
+    return sections, written
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models_in(part)]
-
-
-@cache
-def _union_members(model: type[BaseModel]) -> frozenset[str]:
-    sections = model.model_json_schema().get("$defs", {}).values()
-    names = [section.get("properties", {}).get("name", {}) for section in sections]
-    return frozenset(
-        str(value) for name in names for value in ([name["const"]] if "const" in name else name.get("enum", []))
-    )
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    mark = getattr(error, "problem_mark", None)
-    return f"{problem} in line {mark.line + 1}, column {mark.column + 1}" if mark else str(problem)
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """The safe loader, refusing a key that stands twice: YAML would silently keep the second."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
-            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -22,7 +22,7 @@ from tailwise.recipes.loss_config import LossConfig
 from tailwise.recipes.mixing_config import ContextRichOversampling, Mixing, NoMixing
 from tailwise.recipes.optimizer_config import AdamConfig, LearningRateConfig, Optimizer, refuse_late
 from tailwise.recipes.sampling_config import BalancedBatches, InstanceSampling, Sampling
-from tailwise.recipes.section import Epoch, Fraction, NonNegative, Positive, Section, Seed, Size
+from tailwise.recipes.section import Epoch, Fraction, NonNegative, Positive, Section, Seed, Size, Width
 from tailwise.recipes.stage2_config import ClassMeans, HeadTraining, OneStage, Routing, SecondTraining, Stage2, TauNorm
 from tailwise.schedules import DeferredReweighting, PhasedProgressiveWeights, ProgressForm
 
@@ -47,7 +47,7 @@ class ModelConfig(Section):
     """Backbone and head."""
 
     name: Annotated[str, AfterValidator(_check_backbone)] = Field(description="a network of ours, or timm/NAME")
-    widths: list[Size] | None = Field(None, min_length=1, description="hidden layers of an mlp")
+    widths: list[Width] | None = Field(None, min_length=1, max_length=100, description="hidden layers of an mlp")
     head: Literal["linear", "cosine"] = "linear"
     scale: Positive | None = Field(None, description="factor of a cosine head")
     pretrained: bool = Field(False, description="start from the weights that timm has")
@@ -57,7 +57,7 @@ class ModelConfig(Section):
 class ExpertsConfig(Section):
     """Several experts that share the first stage of a ResNet, and what keeps them diverse (RIDE)."""
 
-    number: Size = 3
+    number: Annotated[Size, Field(le=100)] = 3
     reduced: bool = Field(True, description="24 and 48 channels in the experts' own stages instead of 32 and 64")
     diversity: NonNegative = 0.2
     temperature: Positive = 1.0

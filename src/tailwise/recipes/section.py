@@ -12,6 +12,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Epoch = Annotated[int, Field(ge=0, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 Size = Annotated[int, Field(gt=0, lt=2**31, strict=True)]
+Width = Annotated[int, Field(gt=0, le=2**16, strict=True)]
 
 
 class Section(BaseModel):

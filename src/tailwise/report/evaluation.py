@@ -234,8 +234,13 @@ def corrected_in_training(run_path: Path) -> str | None:
         InputError: the configuration of the run cannot be read.
     """
     config = read_config(run_path)
-    loss = find_loss(config["loss"]["name"])
-    stage2 = config.get("stage2", {}).get("name", "none")
+    try:
+        loss = find_loss(config["loss"]["name"])
+        stage2 = config.get("stage2", {}).get("name", "none")
+    except (ValueError, AttributeError) as error:
+        raise InputError(
+            f"{run_path / 'config.yaml'} is no configuration of a run ({error}); train the run again"
+        ) from error
     if stage2 not in ("none", "routing"):  # routing chooses experts, and corrects nothing
         return f"the second stage {stage2}"
     return None if loss.adjust_at_test == "logit adjustment" else loss.name

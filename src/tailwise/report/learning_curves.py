@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tailwise.errors import InputError
+from tailwise.hyperparameters import in_range, whole_number
+from tailwise.reading import parse_json
 from tailwise.report.runs import Run
 from tailwise.training.run_directory import RunDirectory
 
@@ -51,10 +52,14 @@ def _shown(name: str) -> bool:
 
 def _lines(run: Run) -> list[dict[str, Any]]:
     try:
-        lines = [json.loads(line) for line in RunDirectory(run.path).metrics()]
-        if lines and all(isinstance(line["epoch"], int) for line in lines):
+        lines = [parse_json(line) for line in RunDirectory(run.path).metrics()]
+        for line in lines:
+            whole_number("epoch", line["epoch"])
+            for name in filter(_shown, line):
+                in_range(name, line[name])
+        if lines:
             return lines
         reason = "it is missing or empty"
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = str(error)
     raise InputError(f"{run.path / 'metrics.jsonl'} cannot be read ({reason})")

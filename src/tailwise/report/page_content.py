@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tailwise.errors import InputError
+from tailwise.reading import read_json
 from tailwise.recipes.catalog import Correction, catalog, corrections_of
 from tailwise.report.comparison import Comparison, compare
 from tailwise.report.evaluation import rows_of
@@ -170,12 +171,12 @@ def _data_in_words(run: Run, tested: int, omissions: list[str]) -> str:
     numbers += [f"{tested:,} test samples"] if tested else []
     try:
         data = read_config(run.path).get("data", {})
-    except InputError as error:
+        words = [_section_in_words(data.get("source", {})), f"profile {_section_in_words(data.get('profile', {}))}"]
+        words += [f"test set {data['test_profile']}"] if data.get("test_profile", "natural") != "natural" else []
+        words += [f"{data['validation_fraction']:g} held out"] if data.get("validation_fraction") else []
+    except (ValueError, AttributeError) as error:
         omissions.append(f"{run.recipe}: where the data come from is not shown: {error}.")
         return "; ".join(numbers)
-    words = [_section_in_words(data.get("source", {})), f"profile {_section_in_words(data.get('profile', {}))}"]
-    words += [f"test set {data['test_profile']}"] if data.get("test_profile", "natural") != "natural" else []
-    words += [f"{data['validation_fraction']:g} held out"] if data.get("validation_fraction") else []
     return "; ".join([*words, *numbers])
 
 
@@ -208,11 +209,11 @@ def _environments(runs: Sequence[Run], omissions: list[str]) -> list[Environment
     for run in runs:
         file = run.path / "environment.json"
         try:
-            recorded = dict(json.loads(file.read_text(encoding="utf-8")))
+            recorded = dict(read_json(file))
         except (OSError, ValueError, TypeError) as error:
             omissions.append(f"The environment of {run.path} is not shown: {file.name} cannot be read ({error}).")
             continue
-        resumed = len(recorded.pop("resumed", []))
+        resumed = len(list(recorded.pop("resumed", [])))
         recorded.pop("started", None)
         place = f"{run.path}{f', begun with this and resumed {resumed} times' if resumed else ''}"
         entries = {str(name): str(value) for name, value in recorded.items()}

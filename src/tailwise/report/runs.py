@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from tailwise.counts import ClassCounts
 from tailwise.errors import InputError
+from tailwise.reading import read_json
+from tailwise.recipes.yaml_text import read_yaml
+from tailwise.unpacking import read_arrays
 
 Predictions: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+LARGEST_INPUT = 2**28
+"""Values of one sample."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,8 @@ def read_run(path: Path) -> Run:
             raise InputError(f"{path} is no run directory (no config.yaml); `tailwise train` makes one")
         raise InputError(f"{path} holds no finished run (no summary.json); finish it with tailwise train --resume")
     try:
-        summary: dict[str, Any] = json.loads(file.read_text())
+        summary: dict[str, Any] = read_json(file)
+        counts = ClassCounts(summary["class_counts"])
         return Run(
             path=path,
             recipe=str(summary["recipe"]),
@@ -70,17 +78,42 @@ def read_run(path: Path) -> Run:
             num_parameters=int(summary["num_parameters"]),
             epochs=int(summary["epochs"]),
             seconds=float(summary["seconds"]),
-            class_counts=tuple(int(count) for count in summary["class_counts"]),
-            class_names=tuple(map(str, summary.get("class_names", range(len(summary["class_counts"]))))),
-            metrics={name.removeprefix("test/"): float(value) for name, value in summary["metrics"].items()},
+            class_counts=tuple(counts),
+            class_names=_class_names(summary, len(counts)),
+            metrics={name.removeprefix("test/"): _finite(name, value) for name, value in summary["metrics"].items()},
             notes=summary_notes(summary),
-            input_shape=tuple(int(size) for size in summary["input_shape"]) if "input_shape" in summary else None,
+            input_shape=_input_shape(summary["input_shape"]) if "input_shape" in summary else None,
             feature_names=tuple(map(str, summary["feature_names"])) if "feature_names" in summary else None,
         )
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{file} is no summary of a run ({error}); train the run again") from error
     except KeyError as error:
         raise InputError(f"{file} lacks {error}; train the run again") from error
+
+
+def _class_names(summary: dict[str, Any], num_classes: int) -> tuple[str, ...]:
+    """Different names, one for each class; the runs of earlier versions have none."""
+    names = tuple(map(str, summary.get("class_names", range(num_classes))))
+    if len(names) != num_classes:
+        raise ValueError(f"it has {len(names)} class_names for {num_classes} class_counts")
+    if len(set(names)) < num_classes:
+        raise ValueError(f"it has the class {next(name for name in names if names.count(name) > 1)!r} twice")
+    return names
+
+
+def _finite(name: str, value: Any) -> float:
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"{name} is to be a finite number, got {value}")
+    return number
+
+
+def _input_shape(shape: Any) -> tuple[int, ...]:
+    sizes = tuple(int(size) for size in shape)
+    if len(sizes) not in (1, 3) or min(sizes) < 1 or math.prod(sizes) > LARGEST_INPUT:
+        raise ValueError(
+            f"input_shape is to be (H, W, channels) or (F,), of up to {LARGEST_INPUT:,} values, got {sizes}"
+        )
+    return sizes
 
 
 def find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[Path]]:
@@ -142,11 +175,15 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     file = path / "config.yaml"
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if isinstance(config, dict) and isinstance(config.get("loss"), dict) and "name" in config["loss"]:
+        config = read_yaml(file)
+        if (
+            isinstance(config, dict)
+            and isinstance(config.get("loss"), dict)
+            and isinstance(config["loss"].get("name"), str)
+        ):
             return config
         reason = "it names no loss"
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
     raise InputError(f"{file} cannot be read ({reason}); train the run again")
 
@@ -159,14 +196,25 @@ def read_predictions(path: Path, part: Literal["test", "validation"] = "test") -
     """
     file = path / "predictions.npz"
     prefix = "" if part == "test" else "validation_"
+    names = (f"{prefix}logits", f"{prefix}targets")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            if part == "validation" and "validation_logits" not in arrays:
-                raise InputError(
-                    f"{path} has no validation samples; train the run with --set data.validation_fraction=0.1"
-                )
-            return arrays[f"{prefix}logits"], arrays[f"{prefix}targets"]
+        arrays = read_arrays(file, names)
+        if part == "validation" and "validation_logits" not in arrays:
+            raise InputError(f"{path} has no validation samples; train the run with --set data.validation_fraction=0.1")
+        if missing := [name for name in names if name not in arrays]:
+            raise ValueError(f"it has no {missing[0]}")
+        return _checked(*(arrays[name] for name in names))
     except InputError:
         raise
-    except Exception as error:  # numpy's reader raises all kinds of exceptions on broken files
+    except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read ({error}); train the run again") from error
+
+
+def _checked(logits: NDArray[Any], targets: NDArray[Any]) -> Predictions:
+    if logits.ndim != 2 or logits.dtype.kind != "f" or 0 in logits.shape:
+        raise ValueError(f"logits are to be floating (N, C), got {logits.dtype} of shape {logits.shape}")
+    if targets.dtype.kind not in "iu" or targets.shape != logits.shape[:1]:
+        raise ValueError(f"targets are to be {len(logits)} whole numbers, got {targets.dtype} of shape {targets.shape}")
+    if not np.isfinite(logits).all():
+        raise ValueError("its logits are not all finite")
+    return logits, targets

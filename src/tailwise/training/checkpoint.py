@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from tailwise.errors import InputError
+from tailwise.reading import parse_json, regular
 from tailwise.training.run_directory import write_atomically
 
 
@@ -48,7 +49,7 @@ def saved_stage(path: Path) -> int:
     Raises:
         InputError: the file is not a checkpoint.
     """
-    with _reading(path), safe_open(path, framework="pt") as file:
+    with _reading(path), safe_open(regular(path), framework="pt") as file:
         # Those of before there were stages are of the first.
         return int(file.metadata().get("stage", 1))
 
@@ -60,9 +61,9 @@ def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
         InputError: the file is not such a checkpoint, or belongs to another network.
     """
     with _reading(path):
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            tree = _put_tensors(json.loads(file.metadata()["tree"]), tensors)
+            tree = _put_tensors(parse_json(file.metadata()["tree"]), tensors)
         for name, part in parts.items():
             part.load_state_dict(tree["parts"][name])
         _restore_random_state(tree["random"])
@@ -74,7 +75,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Name the file where it is not a checkpoint of the run."""
     try:
         yield
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever is wrong in it, a part of the run is the first to notice
         raise InputError(
             f"{path} is not a checkpoint of this run ({_first_line(error)}); delete the run directory and train again"
         ) from error

@@ -22,10 +22,15 @@ from torch import Tensor
 
 from tailwise.errors import InputError
 from tailwise.machine import describe_machine
+from tailwise.reading import parse_json, read_json
 from tailwise.recipes.config import Recipe
+from tailwise.recipes.yaml_text import read_yaml
+from tailwise.unpacking import read_arrays
 
 if sys.platform != "win32":
     import fcntl
+
+SHOWN_OF_SUMMARY = ("metrics", "model", "num_parameters", "seconds", "data", "loss")
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -83,8 +88,10 @@ class RunDirectory:
                 f"{self.path} holds a run already; continue it with --resume, choose another --out, or delete it"
             )
         try:
-            recorded = yaml.safe_load(config_file.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            recorded = read_yaml(config_file)
+            if not isinstance(recorded, dict):
+                raise ValueError("it is no mapping")
+        except (OSError, ValueError) as error:
             raise InputError(f"{config_file} cannot be read ({error}); delete the run directory") from error
         different = first_difference(_with_defaults(recorded), config)
         if different:
@@ -108,15 +115,24 @@ class RunDirectory:
             if not locked(lock):
                 raise InputError(f"another process is training in {self.path}; wait for it or choose another --out")
             if (self.path / "indices.npz").exists():
-                with np.load(self.path / "indices.npz", allow_pickle=False) as recorded:
-                    if str(recorded["fingerprint"]) != fingerprint:
-                        raise InputError(
-                            f"{self.path} was begun on other data; restore them, choose another --out or delete it"
-                        )
+                if self._recorded_fingerprint() != fingerprint:
+                    raise InputError(
+                        f"{self.path} was begun on other data; restore them, choose another --out or delete it"
+                    )
             else:
                 self.write_arrays("indices.npz", **samples, fingerprint=np.array(fingerprint))
                 write_atomically(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
             yield
+
+    def _recorded_fingerprint(self) -> str:
+        file = self.path / "indices.npz"
+        try:
+            recorded = read_arrays(file, ["fingerprint"])
+            if not recorded:
+                raise ValueError("it has no fingerprint")
+            return str(recorded["fingerprint"])
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file} cannot be read ({error}); delete the run directory and train again") from error
 
     def write_environment(self, device: str, data: str) -> None:
         """What the numbers were made with, and where the data were; a resumed run keeps the record of each part."""
@@ -127,8 +143,11 @@ class RunDirectory:
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         if file.exists():
-            first = json.loads(file.read_text())
-            environment = {**first, "resumed": [*first.get("resumed", []), environment]}
+            try:
+                first = dict(read_json(file))
+                environment = {**first, "resumed": [*first.get("resumed", []), environment]}
+            except (OSError, ValueError, TypeError) as error:
+                raise InputError(f"{file} cannot be read ({error}); delete it, and the run goes on") from error
         write_atomically(file, json.dumps(environment, indent=2) + "\n")
 
     def write_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
@@ -157,9 +176,11 @@ class RunDirectory:
         """
         file = self.path / "summary.json"
         try:
-            summary: dict[str, Any] = json.loads(file.read_text())
-            return summary
-        except ValueError as error:
+            summary: dict[str, Any] = read_json(file)
+            if missing := [name for name in SHOWN_OF_SUMMARY if name not in summary]:
+                raise ValueError(f"it has no {missing[0]}")
+            return dict(summary)
+        except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{file} is broken ({error}); delete the run directory and train again") from error
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
@@ -170,11 +191,23 @@ class RunDirectory:
     def metrics(self) -> list[str]:
         """The lines on record, the last perhaps cut short."""
         file = self.path / "metrics.jsonl"
-        return file.read_text(errors="replace").splitlines() if file.exists() else []
+        return file.read_text(errors="replace").splitlines() if file.is_file() else []
 
     def keep_metrics(self, epochs: int) -> None:
-        """Drop lines of epochs that the checkpoint does not know, and a line that was cut short."""
-        write_atomically(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in self.metrics()[:epochs]))
+        """Drop lines of epochs that the checkpoint does not know, and a line that was cut short.
+
+        Raises:
+            InputError: one of the others is broken.
+        """
+        file, kept = self.path / "metrics.jsonl", self.metrics()[:epochs]
+        for number, line in enumerate(kept, 1):
+            try:
+                float(parse_json(line)["seconds"])
+            except (ValueError, TypeError, KeyError) as error:
+                raise InputError(
+                    f"{file} has no epoch in line {number} ({error}); delete the run directory and train again"
+                ) from error
+        write_atomically(file, "".join(f"{line}\n" for line in kept))
 
 
 def locked(file: IO[Any], wait: bool = False) -> bool:

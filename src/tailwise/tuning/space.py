@@ -6,13 +6,12 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
 from typing import Any, TypeAlias
-
-import yaml
 
 from tailwise.errors import InputError
 from tailwise.losses import LossEntry, find_loss
+from tailwise.reading import expanded
+from tailwise.recipes.yaml_text import parse_yaml, read_yaml
 
 Value: TypeAlias = float | int | str | bool
 OWN = "own"
@@ -71,7 +70,7 @@ class Space:
 def default_space() -> Space:
     """That of space.yaml."""
     text = (resources.files("tailwise.tuning") / "space.yaml").read_text(encoding="utf-8")
-    return replace(_space(yaml.safe_load(text), "space.yaml"), given=frozenset())
+    return replace(_space(parse_yaml(text), "space.yaml"), given=frozenset())
 
 
 def read_space(given: str) -> Space:
@@ -84,8 +83,8 @@ def read_space(given: str) -> Space:
     """
     if given.endswith((".yaml", ".yml")):
         try:
-            tree = yaml.safe_load(Path(given).expanduser().read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            tree = read_yaml(expanded(given))
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"--space {given} cannot be read ({str(error).splitlines()[0]}); give a YAML file"
             ) from None

@@ -46,7 +46,7 @@ def test_files_are_found_unzipped_or_not_in_either_layout(
     ("damage", "message"),
     [
         (lambda labels: labels[:-1], "holds 9999 values where its header says 10000"),
-        (lambda labels: labels + b"\0", "holds 10001 values where its header says 10000"),
+        (lambda labels: labels + b"\0", "holds more than 10000 values where its header says 10000"),
         (lambda labels: labels[:7], "does not start as an idx file of unsigned bytes in 1 dimensions"),
         (lambda labels: b"", "does not start as an idx file"),
         (lambda labels: b"\0\0\x0d\x01" + labels[4:], "does not start as an idx file of unsigned bytes"),

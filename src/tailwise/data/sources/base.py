@@ -18,8 +18,11 @@ from tailwise.data.images import decode_image
 from tailwise.data.labelled import Labelled
 from tailwise.data.profiles import subset_indices
 from tailwise.errors import InputError
+from tailwise.reading import expanded, shortened
 
 Split: TypeAlias = Literal["train", "test"]
+ImageSize: TypeAlias = Annotated[int, Field(ge=1, le=16_384)]
+"""Side in pixels."""
 
 
 class SourceModel(BaseModel, ABC):
@@ -165,12 +168,15 @@ def locate(path: Path, root: Path | None) -> Path:
     Raises:
         InputError: neither exists.
     """
-    candidates = [path.expanduser()]
+    candidates = [expanded(path)]
     if root is not None:
-        candidates.append(root.expanduser() / candidates[0])
+        candidates.append(expanded(root) / candidates[0])
     for candidate in candidates:
-        if candidate.exists():
-            return candidate
+        try:
+            if candidate.exists():
+                return candidate
+        except OSError as error:
+            raise InputError(f"cannot look for {shortened(candidate)}: {error.strerror}; correct the path") from error
     tried = " or ".join(str(candidate.absolute()) for candidate in dict.fromkeys(candidates))
     raise InputError(f"there is no {tried}; correct the path, or set --data-root or TAILWISE_DATA to its folder")
 
@@ -179,14 +185,14 @@ def find_under(root: Path | None, *relative: str) -> Path | None:
     """The first of the ``relative`` files that exists under the data root."""
     if root is None:
         return None
-    return next((path for path in map(root.expanduser().joinpath, relative) if path.is_file()), None)
+    return next((path for path in map(expanded(root).joinpath, relative) if path.is_file()), None)
 
 
 def expected_at(root: Path | None, relative: str) -> str:
     """Where a missing file belongs, as the end of a message that asks for it."""
     if root is None:
         return f"DATA_ROOT/{relative}, with --data-root or TAILWISE_DATA naming DATA_ROOT"
-    return f"{root.expanduser().absolute() / relative}, or name another data root with --data-root or TAILWISE_DATA"
+    return f"{expanded(root).absolute() / relative}, or name another data root with --data-root or TAILWISE_DATA"
 
 
 def split_rows(targets: NDArray[np.int64], split: Split, test_fraction: float, seed: int) -> NDArray[np.int64]:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from tailwise.data.arrays import Arrays
-from tailwise.data.sources.base import SourceModel, Split, Table, arrays, encode, expected_at, find_under, split_rows
+from tailwise.data.sources.base import (
+    ImageSize,
+    SourceModel,
+    Split,
+    Table,
+    arrays,
+    encode,
+    expected_at,
+    find_under,
+    split_rows,
+)
 from tailwise.data.sources.image_folder import ImageFolder
 from tailwise.data.sources.parquet import Parquet
 from tailwise.errors import InputError
+from tailwise.reading import expanded
 
 _FOLDER = "101_ObjectCategories"
 _FILE = "caltech101/all.parquet"
@@ -44,7 +54,7 @@ class Caltech101(SourceModel):
     layout: ClassVar = "caltech101/101_ObjectCategories/CLASS/*.jpg, or caltech101/all.parquet"
 
     name: Literal["caltech101"] = "caltech101"
-    image_size: Annotated[int, Field(ge=1)] = 65
+    image_size: ImageSize = 65
 
     def load(self, root: Path | None, split: Split) -> Arrays:
         """Read one split."""
@@ -63,7 +73,7 @@ class Caltech101(SourceModel):
 
     def _table(self, root: Path | None) -> tuple[Path, Table]:
         for place in (f"caltech101/{_FOLDER}", _FOLDER):
-            if root is not None and (folder := root.expanduser() / place).is_dir():
+            if root is not None and (folder := expanded(root) / place).is_dir():
                 return folder, ImageFolder(path=folder, image_size=self.image_size).read(folder, None)
         if path := find_under(root, _FILE):
             return path, Parquet(train=path, image_size=self.image_size).read(path, None)

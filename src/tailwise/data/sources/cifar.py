@@ -13,9 +13,12 @@ from tailwise.data.arrays import Arrays
 from tailwise.data.sources.base import SourceModel, Split, expected_at, find_under
 from tailwise.data.sources.hub_parquet import find_hub_parquet, read_hub_parquet
 from tailwise.errors import InputError
+from tailwise.reading import read_bytes
+from tailwise.unpacking import Gunzipped
 
 _PIXELS = 3 * 32 * 32
 _LARGEST_FILE = 50_000 * (_PIXELS + 2)
+_LARGEST_ARCHIVE = 2**28
 
 
 class CIFARSource(SourceModel):
@@ -68,7 +71,7 @@ class CIFARSource(SourceModel):
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path, _LARGEST_FILE)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error}); fetch it anew") from error
 
@@ -77,7 +80,7 @@ def _read_members(path: Path, names: list[str]) -> dict[str, bytes]:
     """Files of an archive, read in memory: nothing is unpacked to where the archive says."""
     contents: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with Gunzipped(path, _LARGEST_ARCHIVE) as content, tarfile.open(fileobj=content, mode="r|") as archive:
             for member in archive:
                 if member.name in names and member.isfile() and member.size <= _LARGEST_FILE:
                     opened = archive.extractfile(member)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tailwise.data.arrays import first_non_finite
 from tailwise.data.sources.base import Table, UserSource, locate
 from tailwise.errors import InputError
+from tailwise.reading import regular
 
 
 class CSV(UserSource):
@@ -133,8 +134,9 @@ def column_names_of(path: Path, reading: pyarrow.csv.ReadOptions | None = None) 
 def _readable(path: Path) -> Iterator[None]:
     """Name the file in what goes wrong while it is read."""
     try:
+        regular(path)
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a readable CSV table ({str(error).partition(chr(10))[0]})") from error
 
 
@@ -199,7 +201,7 @@ def has_header(path: Path) -> bool:
         InputError: the file cannot be read.
     """
     try:
-        with path.open("rb") as lines:
+        with regular(path).open("rb") as lines:
             first_cell = lines.readline().split(b",")[0]
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; correct the path") from error
@@ -218,6 +220,9 @@ def _feature_columns(path: Path, names: list[str], target: str, features: Sequen
     for name in (target, *columns):
         if name not in names:
             raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
+    if len(set(columns)) < len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise InputError(f"features names {twice!r} twice; name each column once")
     if not columns or target in columns:
         raise InputError(f"{path} needs at least one feature column besides the target {target!r}")
     return columns

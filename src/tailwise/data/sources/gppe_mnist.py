@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,8 +14,10 @@ from tailwise.data.arrays import Arrays
 from tailwise.data.sources.base import SourceModel, Split, arrays, expected_at, find_under
 from tailwise.data.sources.mnist import MNIST
 from tailwise.errors import InputError
+from tailwise.unpacking import gunzip
 
 _MAJORITY, _MINORITY = 5, 3
+_LARGEST_FILE = 2**24
 
 
 class GPPEMNIST(SourceModel):
@@ -54,7 +56,6 @@ def _read(root: Path | None, which: Literal["x", "y"]) -> tuple[Path, NDArray[An
     if path is None:
         raise InputError(f"gppe-mnist needs the GPPE authors' training set; put it at {expected_at(root, relative)}")
     try:
-        with gzip.open(path) as unzipped:
-            return path, np.load(unzipped, allow_pickle=False)
+        return path, np.load(BytesIO(gunzip(path, _LARGEST_FILE)), allow_pickle=False)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}); fetch it anew") from error

@@ -11,9 +11,10 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from tailwise.data.arrays import Arrays
-from tailwise.data.sources.base import SourceModel, Split, arrays, expected_at
+from tailwise.data.sources.base import ImageSize, SourceModel, Split, arrays, expected_at
 from tailwise.data.sources.phcx import read_blocks
 from tailwise.errors import InputError
+from tailwise.reading import expanded
 
 _FOLDER = "htru-medlat"
 _KINDS = ("RFI", "pulsars")
@@ -49,7 +50,7 @@ class HTRUMedlat(SourceModel):
 
     name: Literal["htru-medlat"] = "htru-medlat"
     image: Literal["subintegrations", "subbands", "both"] = "subintegrations"
-    image_size: Annotated[int, Field(ge=1)] = 64
+    image_size: ImageSize = 64
     train_pulsars: Annotated[int, Field(ge=1)] = 360
     train_rfi: Annotated[int, Field(ge=1)] = 27_000
     test_pulsars_from: Annotated[int, Field(ge=1)] = 600
@@ -93,7 +94,7 @@ class HTRUMedlat(SourceModel):
 
     def _files(self, root: Path | None, kind: str, split: Split) -> list[Path]:
         """The candidates of one class and split, sorted by name."""
-        folder = None if root is None else root.expanduser() / _FOLDER / kind
+        folder = None if root is None else expanded(root) / _FOLDER / kind
         if folder is None or not folder.is_dir():
             raise InputError(
                 f"htru-medlat needs the candidates of the HTRU Medlat training data; put the folder of {kind} at "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from tailwise.data.arrays import Arrays
 from tailwise.data.sources.base import SourceModel, Split, arrays, expected_at, find_under
 from tailwise.data.sources.parquet import decode_column
 from tailwise.errors import InputError
+from tailwise.reading import regular
+from tailwise.unpacking import require_memory
 
 _PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
 _UNSIGNED_BYTE = 0x08
@@ -98,17 +101,21 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
         InputError: the file cannot be read or unzipped, or is not of this form and length.
     """
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(regular(path)) if path.suffix == ".gz" else regular(path).open("rb") as file:
+            magic, sizes = file.read(4), file.read(4 * dimensions)
+            if magic != bytes((0, 0, _UNSIGNED_BYTE, dimensions)) or len(sizes) < 4 * dimensions:
+                raise InputError(
+                    f"{path} does not start as an idx file of unsigned bytes in {dimensions} dimensions; fetch it anew"
+                )
+            shape = tuple(np.frombuffer(sizes, dtype=">u4").tolist())
+            expected = math.prod(shape)
+            require_memory(path, expected)
+            values = np.frombuffer(file.read(expected + 1), dtype=np.uint8)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}); fetch it anew") from error
-    header = 4 + 4 * dimensions
-    if content[:4] != bytes((0, 0, _UNSIGNED_BYTE, dimensions)) or len(content) < header:
-        raise InputError(
-            f"{path} does not start as an idx file of unsigned bytes in {dimensions} dimensions; fetch it anew"
-        )
-    shape = tuple(np.frombuffer(content, dtype=">u4", count=dimensions, offset=4).tolist())
-    values = np.frombuffer(content, dtype=np.uint8, offset=header)
-    expected = int(np.prod(shape, dtype=object))
     if len(values) != expected:
-        raise InputError(f"{path} holds {len(values)} values where its header says {expected}; fetch it anew")
+        more = "more than " if len(values) > expected else ""
+        raise InputError(
+            f"{path} holds {more}{min(len(values), expected)} values where its header says {expected}; fetch it anew"
+        )
     return values.reshape(shape).copy()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from tailwise.data.images import decode_images
-from tailwise.data.sources.base import Table, UserSource, locate
+from tailwise.data.sources.base import ImageSize, Table, UserSource, locate
 from tailwise.errors import InputError
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
@@ -31,7 +30,7 @@ class ImageFolder(UserSource):
 
     name: Literal["image-folder"] = "image-folder"
     path: Path
-    image_size: Annotated[int, Field(ge=1)] = 32
+    image_size: ImageSize = 32
     grayscale: bool = False
 
     def paths(self, root: Path | None) -> tuple[Path, Path | None]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from tailwise.data.image_list import Framing, ImageList, TrainCrop
 from tailwise.data.images import decode_image
-from tailwise.data.sources.base import SourceModel, Table
+from tailwise.data.sources.base import ImageSize, SourceModel, Table
 from tailwise.errors import InputError
+from tailwise.reading import regular
 
 
 class FramedSource(SourceModel):
@@ -27,8 +27,8 @@ class FramedSource(SourceModel):
         images: the folder that the paths of the list start from.
     """
 
-    image_size: Annotated[int, Field(ge=1)] = 224
-    resize: Annotated[int, Field(ge=1)] = 256
+    image_size: ImageSize = 224
+    resize: ImageSize = 256
     train_crop: TrainCrop = "center"
     images: Path | None = None
 
@@ -94,7 +94,7 @@ def read_list(path: Path) -> ListTable:
         InputError: the file is not text, has no line, or one without a path or a label.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a readable text file ({error}); give lines of a path and a label") from error
     # The label is what stands last, as paths may have spaces in them.

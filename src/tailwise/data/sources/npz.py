@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tailwise import unpacking
 from tailwise.data.arrays import first_non_finite
 from tailwise.data.sources.base import Table, UserSource, locate
 from tailwise.errors import InputError
+from tailwise.unpacking import array_names
 
 
 class Npz(UserSource):
@@ -71,14 +71,14 @@ def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
         InputError: the file cannot be read, or has not all of them.
     """
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
-            for name in names:
-                if name not in archive:
-                    raise InputError(f"{path} has no array {name!r}; it has {', '.join(archive)}")
-            return [archive[name] for name in names]
+        there = array_names(path)
+        if missing := [name for name in names if name not in there]:
+            raise InputError(f"{path} has no array {missing[0]!r}; it has {', '.join(there) or 'none'}")
+        arrays = unpacking.read_arrays(path, names)
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path} is not a readable .npz file ({error}); write it with numpy.savez, without Python objects"
         ) from error
+    return [arrays[name] for name in names]

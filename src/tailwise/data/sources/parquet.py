@@ -7,20 +7,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import Field
 
 from tailwise.data.images import decode_images
-from tailwise.data.sources.base import Table, UserSource, locate
+from tailwise.data.sources.base import ImageSize, Table, UserSource, locate
 from tailwise.errors import InputError
+from tailwise.reading import regular
+from tailwise.unpacking import require_memory
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
+SMALLEST_ENTRY = 4
+"""Bytes of memory; in the file a million equal ones may take a few together."""
 
 
 class Parquet(UserSource):
@@ -47,7 +50,7 @@ class Parquet(UserSource):
     test: Path | None = None
     image_column: str = "image"
     label_column: str = "label"
-    image_size: Annotated[int, Field(ge=1)] | None = None
+    image_size: ImageSize | None = None
     grayscale: bool = False
 
     def paths(self, root: Path | None) -> tuple[Path, Path | None]:
@@ -71,8 +74,9 @@ class Parquet(UserSource):
         names = column_names(path)
         if name not in names:
             raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
-        with _readable(path):
-            return pq.read_table(path, columns=[name])[name]
+        with _readable(path), pq.ParquetFile(path) as file:
+            require_memory(path, _unpacked_size(file.metadata, name))
+            return file.read(columns=[name])[name]
 
 
 def column_names(path: Path) -> list[str]:
@@ -86,9 +90,18 @@ def column_names(path: Path) -> list[str]:
         return names
 
 
+def _unpacked_size(metadata: pq.FileMetaData, name: str) -> int:
+    """Bytes of a column in memory, as the file itself says, and no fewer than an entry needs."""
+    groups = (metadata.row_group(group) for group in range(metadata.num_row_groups))
+    columns = (group.column(place) for group in groups for place in range(group.num_columns))
+    own = [column for column in columns if column.path_in_schema.split(".")[0] == name]
+    return sum(max(column.total_uncompressed_size, SMALLEST_ENTRY * column.num_values) for column in own)
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
+        regular(path)
         yield
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import zlib
 from collections.abc import Collection
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailwise.errors import InputError
+from tailwise.unpacking import gunzip
 
 OPTIMISED = "FFT-pdmpd"
 LARGEST = 32 * 2**20  # bytes; candidates have some hundred thousand
@@ -40,12 +40,9 @@ def read_blocks(path: Path, names: Collection[str]) -> dict[str, NDArray[np.floa
         InputError: the file is not of this form, unzips to more than :data:`LARGEST` bytes, or declares entities.
     """
     try:
-        with gzip.open(path) as unzipped:
-            content = unzipped.read(LARGEST + 1)
+        content = gunzip(path, LARGEST)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be unzipped ({error}); fetch it anew") from error
-    if len(content) > LARGEST:
-        raise InputError(f"{path} unzips to more than {LARGEST} bytes, which no candidate has; fetch it anew")
     blocks = _optimised_blocks(path, content, names)
     missing = [name for name in names if name not in blocks]
     if missing:

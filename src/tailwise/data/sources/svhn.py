@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,9 +14,14 @@ from tailwise.data.arrays import Arrays
 from tailwise.data.sources.base import SourceModel, Split, arrays, expected_at, find_under
 from tailwise.data.sources.hub_parquet import find_hub_parquet, read_hub_parquet
 from tailwise.errors import InputError
+from tailwise.reading import regular
+from tailwise.unpacking import inflated_size
 
 _DIGITS = tuple(str(digit) for digit in range(10))
 _NUMBERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "single", "double")
+_HEADER = 128
+_COMPRESSED = 15  # the type of such a part of a MATLAB file
+_LARGEST = 2**29
 _ZERO = 10  # what the MATLAB files write for the digit 0
 
 
@@ -46,9 +52,23 @@ class SVHN(SourceModel):
         )
 
 
+def _require_true_sizes(path: Path) -> None:
+    """Refuse parts that unpack to more than the data set has: scipy unpacks them whole, whatever they claim to be."""
+    with regular(path).open("rb") as file:
+        order = "<" if file.read(_HEADER)[-2:] == b"IM" else ">"
+        while len(tag := file.read(8)) == 8:
+            kind, size = struct.unpack(f"{order}II", tag)
+            if kind != _COMPRESSED:
+                file.seek(size, 1)
+                continue
+            if inflated_size(file.read(size), _LARGEST) > _LARGEST:
+                raise InputError(f"{path} unpacks to more than {_LARGEST:,} bytes; fetch it anew")
+
+
 def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Images (N, 32, 32, 3) and labels 1..10 (N,) of a MATLAB 5 file."""
     try:
+        _require_true_sizes(path)
         # What a file says it holds is looked at first, so that nothing but numbers is ever read from it.
         holds = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(str(path), appendmat=False)}
         shape, kind = holds.get("X", ((), "nothing"))
