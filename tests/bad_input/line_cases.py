@@ -208,7 +208,7 @@ CASES = (
         ("METHOD=POSTHOC",),
     ),
     BadCommand("rank with a test that is none", words("rank", "run", "--test", "t"), ("--test", "'t'")),
-    BadCommand("counts of nothing", words("losses", "show", "ce", "--counts", ""), ("--counts",)),
+    BadCommand("counts of no class", words("losses", "show", "ce", "--counts", ""), ("--counts",)),
     BadCommand("counts of zeros", words("losses", "show", "ce", "--counts", "0,0"), ("class_counts are all zero",)),
     BadCommand(
         "counts beyond every integer",

@@ -189,7 +189,7 @@ def test_evaluate_refuses_a_tau_that_cannot_be_used(
         (["--posthoc", "rebalance", "--metric", "f1"], ["--metric f1 does not go with", "only with thresholds"]),
         (["--posthoc", "rebalance", "--test-prior", "uniform"], ["--test-prior uniform", "only with prior-shift"]),
         (["--posthoc", "cost-sensitive"], ["--posthoc cost-sensitive needs --costs"]),
-        (["--posthoc", "cost-sensitive", "--costs", "none.txt"], ["--costs none.txt cannot be read: No such file"]),
+        (["--posthoc", "cost-sensitive", "--costs", "none.txt"], ["--costs none.txt cannot be read", "No such file"]),
         (["--posthoc", "cost-sensitive", "--costs", "empty.txt"], ["--costs empty.txt is empty"]),
         (["--posthoc", "cost-sensitive", "--costs", "words.txt"], ["--costs words.txt holds more than numbers", "'b'"]),
         (["--posthoc", "cost-sensitive", "--costs", "uneven.txt"], ["rows of different lengths"]),

@@ -259,7 +259,7 @@ def test_folder_without_a_run_is_named(tmp_path: Path) -> None:
     [
         ("{", "is no summary of a run"),
         ("[]", "is no summary of a run"),
-        ('{"recipe": "x"}', "lacks 'loss'; train the run again"),
+        ('{"recipe": "x"}', "lacks 'class_counts'; train the run again"),
     ],
 )
 def test_broken_summary_is_named(copied: Path, content: str, message: str) -> None:

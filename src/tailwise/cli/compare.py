@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tailwise.cli.options import Compiled, DataRoot, Device, Jobs, Settings, Threads, parse_names, parse_seeds
+from tailwise.terminal import echo
 
 EXAMPLE = "Example: tailwise compare digits/long-tailed-if20 --loss ce,gppe,sgpl --seeds 0-4"
 
@@ -83,6 +84,6 @@ def run(
             write_atomically(out / name / "comparison.md", comparison_markdown(comparison))
             write_atomically(out / name / "comparison.json", json.dumps(comparison.to_dict(), indent=2) + "\n")
     for failure in failures:
-        typer.echo(f"tailwise: {failure.job.out} failed: {failure.reason}", err=True)
+        echo(f"tailwise: {failure.job.out} failed: {failure.reason}", err=True)
     if failures:
         raise typer.Exit(1)

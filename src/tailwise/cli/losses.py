@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tailwise.cli.options import parse_counts
+from tailwise.terminal import echo
 
 EXAMPLE = "Example: tailwise losses"
 SHOW_EXAMPLE = "Example: tailwise losses show gppe sgpl focal ce --counts 1000,50 --set gppe.alpha=-1 --out view.svg"
@@ -52,4 +53,4 @@ def show(
 
     class_counts = parse_counts(counts)
     write_loss_figure(out, loss_curves(names, class_counts, own_arguments(settings or ())), class_counts)
-    typer.echo(f"{out}")
+    echo(f"{out}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tailwise.cli.options import Costs, Device, Posthoc, Run, Tau, TestPrior, ThresholdMetric, parse_correction
+from tailwise.terminal import VisibleStream, echo
 
 EXAMPLE = "Example: tailwise predict runs/photos/ce/seed-0 new-photos/ --top 3 --out predictions.csv"
 SHOWN = 20
@@ -68,7 +69,7 @@ def run(
             for rows in batches:
                 few += rows
                 if out is not None or len(few) > SHOWN:
-                    write = csv_writer(sys.stdout, form.columns)
+                    write = csv_writer(VisibleStream(sys.stdout), form.columns)
                     write(few)
                     few = []
                     for further in batches:
@@ -76,11 +77,11 @@ def run(
     if few:
         console().print(prediction_table(few, form.columns))
     for note in predictor.notes if progress.predicted else ():
-        typer.echo(note, err=not few and file is None)
+        echo(note, err=not few and file is None)
     if file is not None:
-        typer.echo(f"{file}")
+        echo(f"{file}")
     if progress.refused:
         which = "1 file or row" if progress.refused == 1 else f"{progress.refused} files or rows"
         left_out = "is left out" if progress.refused == 1 else "are left out"
-        typer.echo(f"tailwise: {which} could not be read and {left_out}", err=True)
+        echo(f"tailwise: {which} could not be read and {left_out}", err=True)
         raise typer.Exit(1)

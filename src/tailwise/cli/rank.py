@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tailwise.cli.options import parse_names
+from tailwise.terminal import echo
 
 EXAMPLE = "Example: tailwise rank runs --metric balanced_accuracy --correction ce=logit-adjustment --out ranks.svg"
 
@@ -61,8 +62,8 @@ def run(
     ranking = rank(ranked_rows(runs, names, corrections), metric, None if blocks == "auto" else blocks)
     write_ranking_figure(out, ranking, test)
     for path in unfinished:
-        typer.echo(f"tailwise: {path} is not finished and left out", err=True)
+        echo(f"tailwise: {path} is not finished and left out", err=True)
     console().print(ranking_table(ranking))
     for sentence in (*findings(ranking), *ranking.notes):
         console().print(sentence, soft_wrap=True)
-    typer.echo(f"{out}")
+    echo(f"{out}")

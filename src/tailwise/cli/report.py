@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tailwise.terminal import echo
+
 EXAMPLE = "Example: tailwise report runs -o report.html"
 
 
@@ -51,5 +53,5 @@ def run(
     with progress(f"{len(runs)} runs", num_steps(runs, corrections), "rows") as advance:
         content = write_page(out, runs, unfinished, corrections, metric, advance)
     for sentence in content.omissions:
-        typer.echo(f"tailwise: {sentence}", err=True)
-    typer.echo(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
+        echo(f"tailwise: {sentence}", err=True)
+    echo(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")

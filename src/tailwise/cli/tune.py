@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tailwise.cli.options import DataRoot, Device, Jobs, Settings, Threads, parse_names, parse_seeds
+from tailwise.terminal import echo
 
 EXAMPLE = "Example: tailwise tune digits/long-tailed-if20 --trials 40 --folds 3 --metric balanced_accuracy"
 
@@ -123,11 +124,11 @@ def run(
     processes = jobs or (1 if device != "cpu" and torch.cuda.is_available() else available_cores())
     options = RunOptions(data_root, device, threads or max(1, available_cores() // processes))
     if held_out.caution:
-        typer.echo(held_out.caution, err=True)
+        echo(held_out.caution, err=True)
     with epoch_progress("trials", epochs_to_come(record, limits)) as on_epoch:
         search_trials(record, limits, options, processes, on_epoch)
     if elsewhere := record.elsewhere():
-        typer.echo(f"{elsewhere} trials are with other processes, the last of which ends the search")
+        echo(f"{elsewhere} trials are with other processes, the last of which ends the search")
         return
 
     findings = find(record, held_out)
@@ -153,6 +154,6 @@ def run(
     for line in (*again, *write_report(folder, findings, comparison, [command, *again], notes)):
         console().print(f"{line}", soft_wrap=True)
     for failure in failures:
-        typer.echo(f"tailwise: {failure.job.out} failed: {failure.reason}", err=True)
+        echo(f"tailwise: {failure.job.out} failed: {failure.reason}", err=True)
     if failures:
         raise typer.Exit(1)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from tailwise.errors import InputError
 from tailwise.prediction.predictor import Prediction
+from tailwise.terminal import VisibleStream
 from tailwise.training.run_directory import becoming
 
 Row: TypeAlias = dict[str, "str | int | float | None"]
@@ -105,7 +106,7 @@ def prediction_file(path: Path, columns: Mapping[str, type]) -> Iterator[Write]:
         raise InputError(f"cannot write to {path}: {error.strerror}; choose another --out") from error
 
 
-def csv_writer(file: IO[str], columns: Mapping[str, type]) -> Write:
+def csv_writer(file: IO[str] | VisibleStream, columns: Mapping[str, type]) -> Write:
     """Write the header, and then rows as they come, numbers to six digits."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)

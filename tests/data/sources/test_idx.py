@@ -108,6 +108,7 @@ def test_missing_files_are_fetched_from_the_hub(
         return hub
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(type(source), "verify_download", lambda *_: None)
     with caplog.at_level(logging.INFO, logger="tailwise"):
         loaded = source.load(tmp_path, "test")
     assert asked == [(hub_id, "test")]
@@ -153,7 +154,29 @@ def test_a_hub_that_cannot_be_reached_may_have_been_before(tmp_path: Path, monke
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", dataset_info)
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(MNIST, "verify_download", lambda *_: None)
     assert MNIST().load(tmp_path, "test").targets.tolist() == [3]
+
+
+def test_published_samples_have_their_checksum_in_any_order(data_root: Path) -> None:
+    published = MNIST().load(data_root, "test")
+    MNIST().verify_download(published.subset(np.arange(len(published.targets))[::-1]), "test")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"), [(MNIST(), "is not MNIST as it was published"), (FashionMNIST(), "1000 samples of each")]
+)
+def test_other_samples_under_the_name_of_the_data_set_are_refused(
+    source: IdxSource, message: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = MNIST().load(data_root, "test").subset(np.arange(20))
+    images = [Image.fromarray(image[..., 0]) for image in published.inputs]
+    columns = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=source.class_names)})
+    hub = datasets.Dataset.from_dict({"image": images, "label": published.targets.tolist()}, features=columns)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *args, **kwargs: None)
+    monkeypatch.setattr(datasets, "load_dataset", lambda path, split: hub)
+    with pytest.raises(InputError, match=one_line(message)):
+        source.load(tmp_path, "test")
 
 
 def test_what_fails_on_a_hub_that_answers_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

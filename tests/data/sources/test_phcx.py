@@ -105,5 +105,5 @@ def test_a_file_that_is_not_gzipped_or_cut_short_is_named(tmp_path: Path) -> Non
 def test_a_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "a.phcx.gz"
     path.write_bytes(gzip.compress(bytes(LARGEST + 1), compresslevel=1))
-    with pytest.raises(InputError, match=one_line(path, f"unzips to more than {LARGEST} bytes")):
+    with pytest.raises(InputError, match=one_line(path, f"unzips to more than {LARGEST:,} bytes")):
         read_blocks(path, ["SubBands"])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from tailwise.data.arrays import Arrays
+from tailwise.data.sources.base import Split
 from tailwise.data.sources.idx import IdxSource
+from tailwise.errors import InputError
 
 
 class FashionMNIST(IdxSource):
@@ -34,3 +37,9 @@ class FashionMNIST(IdxSource):
     )
 
     name: Literal["fashion-mnist"] = "fashion-mnist"
+
+    def verify_download(self, fetched: Arrays, split: Split) -> None:
+        """Count the classes, of which each is to have as many."""
+        each = 6000 if split == "train" else 1000
+        if set(fetched.counts) != {each}:
+            raise InputError(f"{self.hub_id} is to hold {each} samples of each class, got {list(fetched.counts)}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import logging
 import math
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +66,24 @@ class IdxSource(SourceModel):
             ) from error
         rows = np.arange(len(table))
         images = decode_column(table["image"], rows, Path(self.hub_id), image_size=None, grayscale=True)
-        return arrays(Path(self.hub_id), images, table["label"].to_numpy().astype(np.int64), self.class_names)
+        fetched = arrays(Path(self.hub_id), images, table["label"].to_numpy().astype(np.int64), self.class_names)
+        self.verify_download(fetched, split)
+        return fetched
+
+    @abstractmethod
+    def verify_download(self, fetched: Arrays, split: Split) -> None:
+        """Refuse what is not the data set as it was published.
+
+        Raises:
+            InputError: it is not.
+        """
+
+
+def digest(samples: Arrays) -> str:
+    """SHA-256 of the samples with their labels, in whatever order they are."""
+    labelled = zip(samples.inputs, samples.targets.tolist(), strict=True)
+    each = sorted(hashlib.sha256(image.tobytes() + bytes((label,))).digest() for image, label in labelled)
+    return hashlib.sha256(b"".join(each)).hexdigest()
 
 
 @contextmanager

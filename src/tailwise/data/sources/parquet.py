@@ -19,9 +19,10 @@ from tailwise.data.images import decode_images
 from tailwise.data.sources.base import ImageSize, Table, UserSource, locate
 from tailwise.errors import InputError
 from tailwise.reading import regular
-from tailwise.unpacking import require_memory
+from tailwise.unpacking import memory_of_machine, require_memory
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
+ROWS_AT_A_TIME = 4096
 SMALLEST_ENTRY = 4
 """Bytes of memory; in the file a million equal ones may take a few together."""
 
@@ -75,8 +76,13 @@ class Parquet(UserSource):
         if name not in names:
             raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
         with _readable(path), pq.ParquetFile(path) as file:
-            require_memory(path, _unpacked_size(file.metadata, name))
-            return file.read(columns=[name])[name]
+            require_memory(path, _unpacked_size(file.metadata, [name]))
+            column, size = [], 0
+            for batch in file.iter_batches(_rows_with_room(file, [name]), columns=[name]):
+                size += batch.nbytes
+                require_memory(path, size)
+                column.append(batch.column(0))
+            return pa.chunked_array(column, type=file.schema_arrow.field(name).type)
 
 
 def column_names(path: Path) -> list[str]:
@@ -90,12 +96,22 @@ def column_names(path: Path) -> list[str]:
         return names
 
 
-def _unpacked_size(metadata: pq.FileMetaData, name: str) -> int:
-    """Bytes of a column in memory, as the file itself says, and no fewer than an entry needs."""
-    groups = (metadata.row_group(group) for group in range(metadata.num_row_groups))
-    columns = (group.column(place) for group in groups for place in range(group.num_columns))
-    own = [column for column in columns if column.path_in_schema.split(".")[0] == name]
+def _unpacked_size(metadata: pq.FileMetaData, names: Sequence[str], groups: Sequence[int] | None = None) -> int:
+    """Bytes of columns in memory, as the file itself says, and no fewer than an entry needs."""
+    chosen = (metadata.row_group(group) for group in groups or range(metadata.num_row_groups))
+    columns = (group.column(place) for group in chosen for place in range(group.num_columns))
+    own = [column for column in columns if column.path_in_schema.split(".")[0] in names]
     return sum(max(column.total_uncompressed_size, SMALLEST_ENTRY * column.num_values) for column in own)
+
+
+def _rows_with_room(file: pq.ParquetFile, names: Sequence[str]) -> int:
+    """Rows of the columns that fit into memory together, were each as large as all that a row group says it holds.
+
+    A file holds a value once that stands in every row, and does not say how large that makes the column.
+    """
+    groups = range(file.metadata.num_row_groups)
+    largest = max((_unpacked_size(file.metadata, names, [group]) for group in groups), default=0)
+    return max(1, min(ROWS_AT_A_TIME, memory_of_machine() // 4 // max(largest, 1)))
 
 
 @contextmanager
@@ -159,7 +175,7 @@ def read_batches(path: Path, columns: Sequence[str], batch_rows: int) -> Iterato
         if name not in names:
             raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
     with _readable(path), pq.ParquetFile(path) as file:
-        yield from file.iter_batches(batch_rows, columns=list(columns))
+        yield from file.iter_batches(min(batch_rows, _rows_with_room(file, columns)), columns=list(columns))
 
 
 def _labels(path: Path, column: pa.ChunkedArray, names: tuple[str, ...] | None) -> NDArray[Any]:
