@@ -235,7 +235,7 @@ CASES = (
     ),
     BadCommand(
         "configuration of brackets",
-        after(content("config.yaml", "[" * 100_000), *PREDICT),
+        after(content("config.yaml", "[" * 2_000), *PREDICT),
         ("config.yaml cannot be read", "nested"),
     ),
     BadCommand(

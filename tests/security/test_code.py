@@ -163,8 +163,12 @@ DANGEROUS_LOADS = {
 }
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_source_has_no_call_that_runs_or_unpickles_what_it_reads(path: Path) -> None:
+def test_source_has_no_call_that_runs_or_unpickles_what_it_reads() -> None:
+    for path in SOURCES:
+        refuse_dangerous_calls(path)
+
+
+def refuse_dangerous_calls(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 
@@ -48,6 +49,9 @@ OF_PATHS = (errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.E
 
 def main() -> None:
     """Run a command; exit 0, 1 (it failed) or 2 (the input cannot be used), each failure in one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a name that a terminal has no letters for is no reason to stop
     sys.exit(_exit_code())
 
 
