@@ -54,6 +54,11 @@ CASES = (
     BadCommand("seed twice", words("compare", DIGITS, "--seeds", "0-2,1"), ("none twice",)),
     BadCommand("no jobs", words("compare", DIGITS, "--jobs", "0"), ("--jobs", "greater than or equal to 1")),
     BadCommand("no threads", words("train", DIGITS, "--threads", "0"), ("--threads", "greater than or equal to 1")),
+    BadCommand("no devices", words("train", DIGITS, "--devices", "0"), ("--devices", "greater than or equal to 1")),
+    BadCommand(
+        "billion devices", words("train", DIGITS, "--device", "cpu", "--devices", "1000000000"), ("--devices", "1024")
+    ),
+    BadCommand("machines in words", words("train", DIGITS, "--nodes", "all"), ("--nodes", "integer")),
     BadCommand("device that is none", words("train", DIGITS, "--device", "tpu"), ("--device", "'tpu'", "cuda")),
     BadCommand("recipe of five thousand letters", words("train", LONG), ("no recipe is named",)),
     BadCommand("recipe file of five thousand letters", words("train", f"{LONG}.yaml"), ("cannot read recipe file",)),

@@ -273,7 +273,7 @@ CASES = (
     BadCommand("second stage misspelt", setting("stage2.name=ctr"), ("stage2.name", "'ctr'", "crt")),
     BadCommand("second stage of none", setting("stage2={name: crt, epochs: 0}"), ("stage2.epochs", "greater than 0")),
     BadCommand("log to nowhere", setting("logging=[{name: printer}]"), ("logging.0.name", "'printer'")),
-    BadCommand("precision that does not exist", setting("training.precision=64-true"), ("training.precision",)),
+    BadCommand("precision that does not exist", setting("training.precision=8-true"), ("training.precision",)),
     # Words that set nothing.
     BadCommand("setting without a name", setting("=3"), ("--set takes key=value",)),
     BadCommand("setting of dots", setting("..=3"), ("--set",)),

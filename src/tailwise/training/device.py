@@ -20,6 +20,7 @@ from tailwise.errors import InputError
 from tailwise.recipes.config import Recipe
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+MOST_CPU_PROCESSES = 1024
 Parallel: TypeAlias = Literal["ddp", "fsdp"]
 
 
@@ -88,6 +89,8 @@ def build_fabric(
     accelerator = chosen_device(device)
     if recipe.training.precision == "16-mixed" and accelerator == "cpu":
         raise InputError("training.precision 16-mixed needs a GPU; use bf16-mixed or 32-true")
+    if accelerator == "cpu" and devices > MOST_CPU_PROCESSES:
+        raise InputError(f"--devices on a CPU must be at most {MOST_CPU_PROCESSES} processes, got {devices}")
     if accelerator == "cuda" and devices > torch.cuda.device_count():
         raise InputError(f"--devices must be at most the {torch.cuda.device_count()} GPUs there are, got {devices}")
     torch.backends.cudnn.benchmark = False
