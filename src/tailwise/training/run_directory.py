@@ -29,18 +29,23 @@ if sys.platform != "win32":
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a file whole or not at all: a killed process leaves the old file or the new one."""
+    """Write a file whole or not at all: a killed process leaves the old file or the new one, as does a power cut."""
     with becoming(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def becoming(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` to write to, which takes its place at the end, and is gone where that is not reached."""
+    """A file beside ``path`` to write to, which takes its place at the end, and is gone where that is not reached.
+
+    It is on the disk before it has the name: else a power cut could leave an empty file in place of the old one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
+        with partial.open("r+b") as file:
+            os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -107,16 +112,24 @@ class RunDirectory:
         with lock:
             if not locked(lock):
                 raise InputError(f"another process is training in {self.path}; wait for it or choose another --out")
+            self._drop_partial_files()
             if (self.path / "indices.npz").exists():
                 with np.load(self.path / "indices.npz", allow_pickle=False) as recorded:
                     if str(recorded["fingerprint"]) != fingerprint:
                         raise InputError(
                             f"{self.path} was begun on other data; restore them, choose another --out or delete it"
                         )
-            else:
-                self.write_arrays("indices.npz", **samples, fingerprint=np.array(fingerprint))
+            if not (self.path / "config.yaml").exists():
                 write_atomically(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+            if not (self.path / "indices.npz").exists():
+                self.write_arrays("indices.npz", **samples, fingerprint=np.array(fingerprint))
             yield
+
+    def _drop_partial_files(self) -> None:
+        """What killed processes were writing."""
+        for folder in (self.path, self.checkpoint.parent):
+            for partial in folder.glob(".*.partial"):
+                partial.unlink(missing_ok=True)
 
     def write_environment(self, device: str, data: str) -> None:
         """What the numbers were made with, and where the data were; a resumed run keeps the record of each part."""
@@ -163,9 +176,11 @@ class RunDirectory:
             raise InputError(f"{file} is broken ({error}); delete the run directory and train again") from error
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Add the line of one epoch."""
+        """Add the line of one epoch, on the disk before the checkpoint that knows of it."""
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def metrics(self) -> list[str]:
         """The lines on record, the last perhaps cut short."""
