@@ -1,4 +1,4 @@
-"""The exceptions of the application: what the user gave cannot be used, why training stopped, who has said so already."""
+"""The exceptions of the application: input that cannot be used, training that cannot go on, an end told elsewhere."""
 
 
 class InputError(ValueError):

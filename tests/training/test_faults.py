@@ -246,6 +246,34 @@ def test_run_that_was_killed_between_its_first_files_gets_them_all(tmp_path: Pat
         assert not list(out.rglob(".*.partial"))
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="files are known by /proc")
+def test_files_of_long_epochs_are_on_the_disk_before_they_have_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def syncing(file: int) -> None:
+        done.append(f"sync {Path(f'/proc/self/fd/{file}').readlink().name}")
+        sync(file)
+
+    def replacing(self: Path, target: Path) -> Path:
+        done.append(f"name {target.name}")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(Path, "replace", replacing)
+    monkeypatch.setattr("tailwise.training.run_directory.SYNCED_SECONDS", float("inf"))
+    train(quick_recipe("ce", 0, "training.epochs=1"), tmp_path / "short", options())
+    assert not [step for step in done if step.startswith("sync")]
+    done.clear()
+    monkeypatch.setattr("tailwise.training.run_directory.SYNCED_SECONDS", 0.0)
+    train(quick_recipe("ce", 0, "training.epochs=1"), tmp_path / "long", options())
+    last = ("last.safetensors", "predictions.npz", "weights.safetensors", "summary.json")
+    steps = [step for name in last for step in (f"sync .{name}.{os.getpid()}.partial", f"name {name}")]
+    assert done[done.index("sync metrics.jsonl") :] == ["sync metrics.jsonl", *steps]
+
+
 def killed(folder: Path, kills: int) -> dict[str, Any]:
     """What ``killing_process`` reports."""
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])

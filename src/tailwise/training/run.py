@@ -309,8 +309,9 @@ class Run:
                 line |= self._metrics("test", self._predict(self.test_batches))
             states = {name: part.state_dict() for name, part in self._parts.items()}
             if self.processes.first:
-                self.directory.append_metrics(line)
-                save_checkpoint(self.directory.checkpoint, epoch + 1, self.stage.number, states)
+                directory = self.directory
+                directory.append_metrics(line)
+                save_checkpoint(directory.checkpoint, epoch + 1, self.stage.number, states, directory.synced)
                 on_epoch(line)
 
     def _train_epoch(self, epoch: int) -> float:

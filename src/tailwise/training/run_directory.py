@@ -28,24 +28,29 @@ if sys.platform != "win32":
     import fcntl
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a file whole or not at all: a killed process leaves the old file or the new one, as does a power cut."""
-    with becoming(path) as partial:
+SYNCED_SECONDS = 1.0
+"""How long an epoch takes from which on its files are synced, which may take tens of milliseconds."""
+
+
+def write_atomically(path: Path, content: bytes | str, synced: bool = False) -> None:
+    """Write a file whole or not at all: a killed process leaves the old file or the new one, synced a power cut too."""
+    with becoming(path, synced) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def becoming(path: Path) -> Iterator[Path]:
+def becoming(path: Path, synced: bool = False) -> Iterator[Path]:
     """A file beside ``path`` to write to, which takes its place at the end, and is gone where that is not reached.
 
-    It is on the disk before it has the name: else a power cut could leave an empty file in place of the old one.
+    If it is ``synced`` it is on the disk by then: else a power cut may leave an empty file in place of the old one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        with partial.open("r+b") as file:
-            os.fsync(file.fileno())
+        if synced:
+            with partial.open("r+b") as file:
+                os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -63,6 +68,8 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / "state" / "last.safetensors"
+        self.synced = False
+        """Whether what is written is to survive a power cut: from the first epoch on that has taken long."""
 
     @property
     def finished(self) -> bool:
@@ -151,16 +158,16 @@ class RunDirectory:
             for key, array in arrays.items():
                 with archive.open(f"{key}.npy", "w") as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
-        write_atomically(self.path / name, buffer.getvalue())
+        write_atomically(self.path / name, buffer.getvalue(), self.synced)
 
     def write_weights(self, state: dict[str, Tensor], name: str = "weights.safetensors") -> None:
         """All parameters and constants of the classifier, or under another name of what else was trained."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        write_atomically(self.path / name, save(tensors))
+        write_atomically(self.path / name, save(tensors), self.synced)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """The last file of a run."""
-        write_atomically(self.path / "summary.json", json.dumps(summary, indent=2) + "\n")
+        write_atomically(self.path / "summary.json", json.dumps(summary, indent=2) + "\n", self.synced)
 
     def read_summary(self) -> dict[str, Any]:
         """What ``write_summary`` wrote.
@@ -176,11 +183,13 @@ class RunDirectory:
             raise InputError(f"{file} is broken ({error}); delete the run directory and train again") from error
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Add the line of one epoch, on the disk before the checkpoint that knows of it."""
+        """Add the line of one epoch, which is to be on the disk before the checkpoint that knows of it."""
+        self.synced = self.synced or line["seconds"] >= SYNCED_SECONDS
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            if self.synced:
+                file.flush()
+                os.fsync(file.fileno())
 
     def metrics(self) -> list[str]:
         """The lines on record, the last perhaps cut short."""
