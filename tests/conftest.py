@@ -70,6 +70,14 @@ def timm_importable() -> None:
         importlib.import_module("timm")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cases hypothesis made for the tests that put their number on record."""
+    passed = terminalreporter.getreports("passed")
+    tried = [int(number) for report in passed for name, number in report.user_properties if name == "cases"]
+    if tried:
+        terminalreporter.write_line(f"{sum(tried)} generated cases passed in {len(tried)} tests")
+
+
 def golden(name: str) -> list[dict[str, Any]]:
     """The reference cases of one method: TAILWISE_GOLDEN, or shared/golden beside the repository."""
     cases: list[dict[str, Any]] = json.loads((_folder("TAILWISE_GOLDEN", "golden") / f"{name}.json").read_text())

@@ -1,4 +1,4 @@
-"""The exceptions of the application: what the user gave cannot be used; another process has said why all end."""
+"""The exceptions of the application: input that cannot be used, training that cannot go on, an end told elsewhere."""
 
 
 class InputError(ValueError):
@@ -6,6 +6,14 @@ class InputError(ValueError):
 
     The message is one sentence: what was given, what is allowed, how to mend it. The command line
     prints it without a traceback and exits with code 2.
+    """
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on although the recipe is well-formed.
+
+    The message is one sentence: what happened, how to mend it. The command line prints it without a traceback and exits
+    with code 1.
     """
 
 

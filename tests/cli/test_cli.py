@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import itertools
 import json
@@ -646,8 +647,24 @@ def test_unexpected_error_is_one_line_and_exit_code_1(
     tmp_path: Path, tailwise_command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*arguments: object) -> None:
-        raise MemoryError("no room\nfor details")
+        raise ArithmeticError("no sum\nfor details")
 
     monkeypatch.setattr("tailwise.training.engine.prepare", broken)
     result = tailwise_command("train", RECIPE, "--out", tmp_path / "o")
-    assert_one_line(result, 1, "MemoryError: no room", "TAILWISE_DEBUG=1")
+    assert_one_line(result, 1, "ArithmeticError: no sum", "TAILWISE_DEBUG=1")
+
+
+def test_full_disk_is_one_line_and_exit_code_1_and_resume_goes_on(
+    tmp_path: Path, tailwise_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("train", RECIPE, "--out", tmp_path / "run", "--set", "training.epochs=2", "--threads", "1")
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tailwise.training.run.save_checkpoint", full)
+        stopped = tailwise_command(*words)
+    assert_one_line(stopped, 1, f"no room for {tmp_path / 'run'} on ", "free some space there", "--resume goes on")
+    assert "TAILWISE_DEBUG" not in stopped[2]
+    assert tailwise_command(*words, "--resume")[0] == 0

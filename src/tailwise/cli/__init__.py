@@ -24,7 +24,7 @@ from tailwise.cli import (
     train,
     tune,
 )
-from tailwise.errors import InputError, StoppedError
+from tailwise.errors import InputError, StoppedError, TrainingError
 from tailwise.terminal import visible
 
 app = typer.Typer(
@@ -60,6 +60,8 @@ def _exit_code() -> int:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except InputError as error:
         return _say(str(error), 2)
+    except TrainingError as error:
+        return _say(str(error), 1)
     except StoppedError:
         return 0  # what is wrong is not here, and any other code would end the process that says it
     except (typer.Abort, KeyboardInterrupt):

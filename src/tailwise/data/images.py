@@ -87,7 +87,7 @@ def decode_image(
                 if drafted is not None:  # the reduced size is rounded up, the box that the image fills of it is not
                     reduction = width / drafted[1][2]
             converted = opened.convert("L" if grayscale else "RGB")
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except FileNotFoundError as error:
         raise InputError(f"there is no image {name}; put it there or take it off the list") from error

@@ -197,7 +197,8 @@ class ClassificationLoss(nn.Module):
                 one logit (B,) or (B, 1): 0 or 1 of any type, or the probability of class 1.
 
         Returns:
-            A scalar, or (B,) with ``reduction="none"`` (0 where ignored). A batch without a valid sample gives 0.
+            A scalar, or (B,) with ``reduction="none"`` (0 where ignored). The mean of a batch in which no sample
+            counts, being ignored or of a class of weight 0, is 0.
 
         Raises:
             TypeError: logits or target are not tensors.
@@ -267,9 +268,9 @@ class ClassificationLoss(nn.Module):
         return loss.sum() if self.reduction == "sum" else loss.sum() / self.divisor(target, loss.dtype)
 
     def divisor(self, target: Tensor, dtype: torch.dtype) -> Tensor:
-        """What the mean divides the sum of the samples' losses by, above 0."""
+        """What the mean divides the sum of the samples' losses by; infinity, for a mean of 0, where none counts."""
         weight = None if self.weight is None else self.weight.to(target.device, dtype)
-        return self._shares(target, weight, dtype).sum().clamp_min(torch.finfo(dtype).tiny)
+        return countable(self._shares(target, weight, dtype).sum())
 
     def _shares(self, target: Tensor, weight: Tensor | None, dtype: torch.dtype) -> Tensor:
         """(B,) what each sample counts in the mean: 1 or, of a hard target, its class's weight, and 0 where ignored."""
@@ -353,6 +354,11 @@ class ClassificationLoss(nn.Module):
 def one_minus_exp(log_p: Tensor) -> Tensor:
     """1 - p from log p: exact near p = 1, at least machine epsilon, so that no power of it has an infinite slope."""
     return (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).eps)
+
+
+def countable(divisor: Tensor) -> Tensor:
+    """A sum of shares to divide by; infinity in place of 0, for smoothing leaves terms even where no share does."""
+    return torch.where(divisor >= torch.finfo(divisor.dtype).tiny, divisor, torch.inf)
 
 
 def exact_precision() -> torch.dtype:

@@ -329,7 +329,7 @@ INLINE void weighted_sums(const float *x, const float *weight, int64_t classes, 
 }
 
 /* sum_j w_j * ((1 - eta) * p_j^gamma + eta) * log p_j, and the derivative of each term with respect to log p_j. */
-INLINE double focused_others(const Loss *loss, const Spread *spread, const float *z, float shift, float *slopes,
+INLINE double focused_others(const Loss *loss, const Spread *spread, const float *z, float top, float log_sum, float *slopes,
                              double *slope_sum) {
     const int64_t classes = loss->classes;
     const float scale = (float)loss->scale, gamma = (float)spread->gamma, eta = (float)spread->eta;
@@ -340,10 +340,10 @@ INLINE double focused_others(const Loss *loss, const Spread *spread, const float
     *slope_sum = (double)(classes - filled);
     if (offset) {
         SIMD()
-        for (int64_t j = 0; j < classes; j++) slopes[j] = scale * z[j] + offset[j] - shift;
+        for (int64_t j = 0; j < classes; j++) slopes[j] = scale * z[j] + offset[j] - top - log_sum;
     } else {
         SIMD()
-        for (int64_t j = 0; j < classes; j++) slopes[j] = scale * z[j] - shift;
+        for (int64_t j = 0; j < classes; j++) slopes[j] = scale * z[j] - top - log_sum;
     }
     for (int64_t j = classes; j < filled; j++) slopes[j] = 0;
     for (int64_t start = 0; start < filled; start += BLOCK) {
@@ -432,7 +432,7 @@ INLINE double rows_of(const Loss *loss, const Spread *spread, const Negatives *n
             g[label] += (float)((slope + share * own_weight) * step);
         } else {
             double slope_sum;
-            const double others = focused_others(loss, spread, z, (float)(top + log_sum), slopes, &slope_sum);
+            const double others = focused_others(loss, spread, z, top, (float)log_sum, slopes, &slope_sum);
             const double focused = (1 - spread->eta) * exp(spread->gamma * log_p);
             value -= share * (others - own_weight * (focused + spread->eta) * log_p);
             const double total = slope - share * (slope_sum - slopes[label]);
@@ -647,7 +647,7 @@ static const float *seesaw_shares(const Negatives *negatives, int64_t classes, f
 
 /* A batch into the state, through running sums where there are. */
 static void add_to_state(const State *state, const double *received, double divisor, int64_t classes) {
-    const double unit = 1 / (divisor > DBL_MIN ? divisor : DBL_MIN);
+    const double unit = divisor >= DBL_MIN ? 1 / divisor : 0;
     for (int64_t j = 0; j < classes; j++) {
         double sum = received[j] * unit;
         if (state->latest) sum = state->latest[j] += sum;
@@ -723,7 +723,7 @@ static double put_together(const Batch *batch, double *received) {
 /* rows(logits, target, rows, <common>, other, gamma, eta, eps, smoothing, rare, limit, mitigation, compensation, log_eps,
  *      seen, unit, gradient, row_loss, parts, lengths, seed, log_counts, counts,
  *      theta, phi, latest, state_eps, positive, negative, constants, gathering, received):
- * the sum of the losses times `unit`, which 0 makes 1 / the sum of the weights. With a state, `constants` (2, C) gets
+ * the sum of the losses times `unit`, which 0 makes 1 / the sum of the weights, where that is not 0. With a state, `constants` (2, C) gets
  * the offset and the margin; with `gathering` the batch joins the state, or `received` (C + 1), which ends with the sum
  * of the weights, where there is one. */
 static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t number) {
@@ -745,7 +745,7 @@ static PyObject *rows(PyObject *module, PyObject *const *args, Py_ssize_t number
     const int64_t classes = batch.loss.classes;
     const double share = checked_shares(batch.target, batch.rows, classes, batch.loss.ignored, batch.loss.weight);
     if (share < 0) return NULL;
-    if (batch.unit == 0) batch.unit = 1 / (share > FLT_MIN ? share : FLT_MIN);
+    if (batch.unit == 0) batch.unit = share >= FLT_MIN ? 1 / share : 0;
     if (batch.parts > batch.rows) batch.parts = (long)batch.rows;
     if (batch.parts < 1) batch.parts = 1;
     batch.width = (size_t)padded(classes);

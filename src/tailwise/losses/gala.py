@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from tailwise.counts import CountsLike
 from tailwise.distributed import summed_over_ranks
 from tailwise.hyperparameters import in_range, one_of, whole_number
-from tailwise.losses._base import LossOptions, Variant, exact_precision
+from tailwise.losses._base import LossOptions, Variant, countable, exact_precision
 from tailwise.losses._checks import number_of_classes
 from tailwise.losses._fused import Met, RowFormula, State, Term
 from tailwise.losses._margin import MarginLoss, lowered
@@ -135,7 +135,7 @@ class GALALoss(MarginLoss):
     def _add(self, sums: Tensor, divisor: Tensor) -> None:
         """Add sums over a batch, divided by what its mean divides by, over all processes."""
         sums, divisor = summed_over_ranks(sums, divisor)
-        sums = sums / divisor.clamp_min(torch.finfo(sums.dtype).tiny)
+        sums = sums / countable(divisor)
         if self.latest_sums is not None:
             self.latest_sums += sums
             sums = self.latest_sums

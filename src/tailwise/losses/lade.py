@@ -36,7 +36,8 @@ class LADELoss(LogitAdjustedLoss):
     come to hold log p(x|c) alone. Predict with z for balanced data; for a known other test prior add its logarithm
     (``PriorShift``).
 
-    One number for a whole batch: ``reduction`` is "mean" alone, and the batch should hold many samples a class.
+    One number for a whole batch: ``reduction`` is "mean" alone, and the batch should hold many samples a class. It
+    grows with the square of the logits: the gradient of float16 logits above some 10,000 may be more than it holds.
 
     Args:
         class_counts: (C,) training counts n_c, all positive.

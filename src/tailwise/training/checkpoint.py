@@ -28,10 +28,12 @@ class Stateful(Protocol):
         """Take it back."""
 
 
-def save_checkpoint(path: Path, epoch: int, stage: int, states: Mapping[str, dict[str, Any]]) -> None:
+def save_checkpoint(
+    path: Path, epoch: int, stage: int, states: Mapping[str, dict[str, Any]], synced: bool = False
+) -> None:
     """Write the states of the parts after ``epoch`` finished epochs, the last in ``stage``, and of random generators.
 
-    Tensors go into one safetensors file, plain numbers as JSON into its header.
+    Tensors go into one safetensors file, plain numbers as JSON into its header. ``synced``: see ``write_atomically``.
     """
     tensors: dict[str, Tensor] = {}
     tree = {
@@ -40,7 +42,7 @@ def save_checkpoint(path: Path, epoch: int, stage: int, states: Mapping[str, dic
         "random": _random_state(),
     }
     skeleton = json.dumps(_take_tensors(tree, tensors))
-    write_atomically(path, save(tensors, metadata={"tree": skeleton, "stage": str(stage)}))
+    write_atomically(path, save(tensors, metadata={"tree": skeleton, "stage": str(stage)}), synced)
 
 
 def saved_stage(path: Path) -> int:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from tailwise.data.loader import prepare
-from tailwise.errors import InputError
+from tailwise.errors import InputError, TrainingError
 from tailwise.recipes.config import Recipe
 from tailwise.training.device import Device, Parallel, build_fabric, set_threads, threads_restored
+from tailwise.training.faults import faults_named
 from tailwise.training.logs import check_logs, run_logs
 from tailwise.training.memory import keep_freed_memory
 from tailwise.training.processes import Processes
-from tailwise.training.run import Run, TrainingError
+from tailwise.training.run import Run
 from tailwise.training.run_directory import RunDirectory
 
 __all__ = ["RunOptions", "TrainingError", "train"]
@@ -60,7 +61,8 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
     """Train, test after the last epoch, and leave a run directory at ``out``.
 
     Deterministic from ``recipe.seed``: on a CPU with the same number of threads, interrupted and resumed anywhere, to
-    the bit. Sets torch's seed and cuDNN's deterministic mode, and lets the process keep the memory that it frees.
+    the bit. A process that is killed at any moment loses the current epoch at most, and so does one that fails. Sets
+    torch's seed and cuDNN's deterministic mode, and lets the process keep the memory that it frees.
 
     Returns:
         What ``summary.json`` holds; that of the finished run where there is one and ``resume`` is on. Of several
@@ -68,11 +70,12 @@ def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict
 
     Raises:
         InputError: the data, the recipe or the directory cannot be used.
-        TrainingError: the loss is no longer finite.
+        TrainingError: the loss or a weight is no longer finite, memory is short, or the directory cannot be written any
+            more.
     """
     directory = RunDirectory(out)
     keep_freed_memory()
-    with threads_restored():
+    with threads_restored(), faults_named(out, recipe.training.batch_size):
         return _train(recipe, directory, _started(recipe, options), options)
 
 

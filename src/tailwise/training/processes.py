@@ -103,6 +103,13 @@ class Processes:
         torch.distributed.broadcast(flag, 0)
         return bool(flag)
 
+    def all_say(self, value: torch.Tensor) -> bool:
+        """Whether it is true, a tensor of one bool on the device, in every process."""
+        flag = value.to(torch.uint8)
+        if self.several:
+            torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MIN)
+        return bool(flag)
+
     @contextmanager
     def training(self) -> Iterator[None]:
         """Losses are given whole batches; the end of another process is the end of this one, in one line.
@@ -161,6 +168,12 @@ def _end_with_parent(fabric: Fabric) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def own_part(weight: torch.Tensor) -> torch.Tensor:
+    """What this process holds of it; itself where the network is whole."""
+    part: torch.Tensor = weight.to_local() if hasattr(weight, "to_local") else weight
+    return part
 
 
 class WholeModule:

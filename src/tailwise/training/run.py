@@ -20,7 +20,7 @@ from tailwise.data.arrays import Arrays
 from tailwise.data.augment.batch import batch_generator
 from tailwise.data.augment.steps import augment, check_steps
 from tailwise.data.loader import Batches, PreparedData
-from tailwise.errors import InputError, StoppedError
+from tailwise.errors import InputError, StoppedError, TrainingError
 from tailwise.heads import ExpertHeads
 from tailwise.losses import ClassificationLoss, MultiExpertLoss
 from tailwise.metrics import classification_report
@@ -35,16 +35,12 @@ from tailwise.sampling import Draw, epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint, saved_stage
 from tailwise.training.contrast import Contrast
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
-from tailwise.training.processes import Processes, WholeModule, WholeOptimizer
+from tailwise.training.processes import Processes, WholeModule, WholeOptimizer, own_part
 from tailwise.training.run_directory import RunDirectory
 from tailwise.training.two_stage import FeatureBatches, MaxNorm, RouterTraining, finished_head
 from tailwise.two_stage import FrozenBackbone, require_samples
 
 EVALUATION_BATCH = 1000
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on although the recipe is well-formed; the message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -313,8 +309,9 @@ class Run:
                 line |= self._metrics("test", self._predict(self.test_batches))
             states = {name: part.state_dict() for name, part in self._parts.items()}
             if self.processes.first:
-                self.directory.append_metrics(line)
-                save_checkpoint(self.directory.checkpoint, epoch + 1, self.stage.number, states)
+                directory = self.directory
+                directory.append_metrics(line)
+                save_checkpoint(directory.checkpoint, epoch + 1, self.stage.number, states, directory.synced)
                 on_epoch(line)
 
     def _train_epoch(self, epoch: int) -> float:
@@ -355,14 +352,20 @@ class Run:
             total += loss.detach()
             batches += 1
         mean = float(total) / batches
-        if not math.isfinite(mean):
+        if not (self._weights_are_finite() and math.isfinite(mean)):
             if not self.processes.first:
                 raise StoppedError
+            what = "a weight became infinite" if math.isfinite(mean) else f"the loss became {mean}"
             raise TrainingError(
-                f"the loss became {mean} in epoch {stage.first + epoch + 1}; lower {stage.section}optimizer.lr (now "
-                f"{self.learning_rates[0]}) or set training.clip_norm"
+                f"{what} in epoch {stage.first + epoch + 1}; lower {stage.section}optimizer.lr (now "
+                f"{self.learning_rates[0]}) or set training.clip_norm, with another --out; the state before is kept"
             )
         return mean
+
+    def _weights_are_finite(self) -> bool:
+        """After the last step, whose result no loss of the epoch has seen; read from the device once."""
+        trained = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+        return self.processes.all_say(torch.stack([own_part(weight).isfinite().all() for weight in trained]).all())
 
     def _outputs(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
         """What the loss looks at of the whole batch, logits first, of a share of its inputs; or a router's loss."""

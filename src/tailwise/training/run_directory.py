@@ -33,19 +33,29 @@ if sys.platform != "win32":
 SHOWN_OF_SUMMARY = ("metrics", "model", "num_parameters", "seconds", "data", "loss")
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write a file whole or not at all: a killed process leaves the old file or the new one."""
-    with becoming(path) as partial:
+SYNCED_SECONDS = 1.0
+"""How long an epoch takes from which on its files are synced, which may take tens of milliseconds."""
+
+
+def write_atomically(path: Path, content: bytes | str, synced: bool = False) -> None:
+    """Write a file whole or not at all: a killed process leaves the old file or the new one, synced a power cut too."""
+    with becoming(path, synced) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def becoming(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` to write to, which takes its place at the end, and is gone where that is not reached."""
+def becoming(path: Path, synced: bool = False) -> Iterator[Path]:
+    """A file beside ``path`` to write to, which takes its place at the end, and is gone where that is not reached.
+
+    If it is ``synced`` it is on the disk by then: else a power cut may leave an empty file in place of the old one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
+        if synced:
+            with partial.open("r+b") as file:
+                os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -63,6 +73,8 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / "state" / "last.safetensors"
+        self.synced = False
+        """Whether what is written is to survive a power cut: from the first epoch on that has taken long."""
 
     @property
     def finished(self) -> bool:
@@ -114,14 +126,15 @@ class RunDirectory:
         with lock:
             if not locked(lock):
                 raise InputError(f"another process is training in {self.path}; wait for it or choose another --out")
-            if (self.path / "indices.npz").exists():
-                if self._recorded_fingerprint() != fingerprint:
-                    raise InputError(
-                        f"{self.path} was begun on other data; restore them, choose another --out or delete it"
-                    )
-            else:
-                self.write_arrays("indices.npz", **samples, fingerprint=np.array(fingerprint))
+            self._drop_partial_files()
+            if (self.path / "indices.npz").exists() and self._recorded_fingerprint() != fingerprint:
+                raise InputError(
+                    f"{self.path} was begun on other data; restore them, choose another --out or delete it"
+                )
+            if not (self.path / "config.yaml").exists():
                 write_atomically(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+            if not (self.path / "indices.npz").exists():
+                self.write_arrays("indices.npz", **samples, fingerprint=np.array(fingerprint))
             yield
 
     def _recorded_fingerprint(self) -> str:
@@ -133,6 +146,12 @@ class RunDirectory:
             return str(recorded["fingerprint"])
         except (OSError, ValueError) as error:
             raise InputError(f"{file} cannot be read ({error}); delete the run directory and train again") from error
+
+    def _drop_partial_files(self) -> None:
+        """What killed processes were writing."""
+        for folder in (self.path, self.checkpoint.parent):
+            for partial in folder.glob(".*.partial"):
+                partial.unlink(missing_ok=True)
 
     def write_environment(self, device: str, data: str) -> None:
         """What the numbers were made with, and where the data were; a resumed run keeps the record of each part."""
@@ -157,16 +176,16 @@ class RunDirectory:
             for key, array in arrays.items():
                 with archive.open(f"{key}.npy", "w") as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
-        write_atomically(self.path / name, buffer.getvalue())
+        write_atomically(self.path / name, buffer.getvalue(), self.synced)
 
     def write_weights(self, state: dict[str, Tensor], name: str = "weights.safetensors") -> None:
         """All parameters and constants of the classifier, or under another name of what else was trained."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        write_atomically(self.path / name, save(tensors))
+        write_atomically(self.path / name, save(tensors), self.synced)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """The last file of a run."""
-        write_atomically(self.path / "summary.json", json.dumps(summary, indent=2) + "\n")
+        write_atomically(self.path / "summary.json", json.dumps(summary, indent=2) + "\n", self.synced)
 
     def read_summary(self) -> dict[str, Any]:
         """What ``write_summary`` wrote.
@@ -184,9 +203,13 @@ class RunDirectory:
             raise InputError(f"{file} is broken ({error}); delete the run directory and train again") from error
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Add the line of one epoch."""
+        """Add the line of one epoch, which is to be on the disk before the checkpoint that knows of it."""
+        self.synced = self.synced or line["seconds"] >= SYNCED_SECONDS
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
+            if self.synced:
+                file.flush()
+                os.fsync(file.fileno())
 
     def metrics(self) -> list[str]:
         """The lines on record, the last perhaps cut short."""

@@ -138,7 +138,7 @@ def _interrupts_ignored() -> Iterator[None]:
 def _train_job(job: Job, options: RunOptions, stop_at_bad_input: bool) -> Failure | None:
     try:
         train(job.recipe, job.out, replace(options, command=job.command))
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
         bad_input = isinstance(error, InputError)
         if bad_input and stop_at_bad_input:
             raise
