@@ -35,6 +35,7 @@ class RunOptions:
     on_epoch: called with each line of ``metrics.jsonl``.
     tested: test the last weights. A trial of a search does without: the test samples are not even read, and its
         summary has metrics of the validation samples instead.
+    wait: for another process that trains in the directory, instead of refusing.
     """
 
     data_root: Path | None = None
@@ -45,6 +46,7 @@ class RunOptions:
     command: str = ""
     on_epoch: Callable[[dict[str, Any]], None] = _ignore
     tested: bool = True
+    wait: bool = False
 
 
 def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict[str, Any]:
@@ -77,7 +79,9 @@ def _train(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], opti
     data = prepare(recipe.data, options.data_root, options.tested)
     run = Run(recipe, directory, fabric, data, options.compile)
     samples = {name: chosen.indices for name, chosen in data.parts.items()}
-    with directory.opened(config, samples, data.fingerprint()):
+    with directory.opened(config, samples, data.fingerprint(), options.wait):
+        if directory.finished:  # by the process that was waited for
+            return directory.read_summary()
         directory.write_environment(fabric.device.type, run.train_batches.residence)
         with run_logs(recipe, directory, config, fabric.is_global_zero) as logs:
 

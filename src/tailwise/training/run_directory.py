@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import yaml
@@ -23,9 +22,7 @@ from torch import Tensor
 from tailwise.errors import InputError
 from tailwise.machine import describe_machine
 from tailwise.recipes.config import Recipe
-
-if sys.platform != "win32":
-    import fcntl
+from tailwise.training.hold import Hold, held
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -58,6 +55,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / "state" / "last.safetensors"
+        self._hold: Hold | None = None
 
     @property
     def finished(self) -> bool:
@@ -93,20 +91,26 @@ class RunDirectory:
             )
 
     @contextmanager
-    def opened(self, config: dict[str, Any], samples: dict[str, NDArray[Any]], fingerprint: str) -> Iterator[None]:
+    def opened(
+        self, config: dict[str, Any], samples: dict[str, NDArray[Any]], fingerprint: str, wait: bool = False
+    ) -> Iterator[None]:
         """Hold the directory for one run of ``config`` on the samples at the indices ``samples``.
+
+        Args:
+            config: of the run.
+            samples: of each part.
+            fingerprint: of the samples.
+            wait: for another process that holds it, which may finish the run meanwhile.
 
         Raises:
             InputError: it cannot be written, another process holds it, or the run in it was begun on other data.
         """
-        try:
-            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            lock = (self.checkpoint.parent / "lock").open("w")
-        except OSError as error:
-            raise InputError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from error
-        with lock:
-            if not locked(lock):
-                raise InputError(f"another process is training in {self.path}; wait for it or choose another --out")
+        with ExitStack() as stack:
+            try:
+                self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+                self._hold = stack.enter_context(held(self.checkpoint.parent, wait))
+            except OSError as error:
+                raise InputError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from error
             if (self.path / "indices.npz").exists():
                 with np.load(self.path / "indices.npz", allow_pickle=False) as recorded:
                     if str(recorded["fingerprint"]) != fingerprint:
@@ -117,6 +121,11 @@ class RunDirectory:
                 self.write_arrays("indices.npz", **samples, fingerprint=np.array(fingerprint))
                 write_atomically(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
             yield
+
+    def _check_hold(self) -> None:
+        """Write nothing where another process goes on with the run."""
+        if self._hold is not None:
+            self._hold.check()
 
     def write_environment(self, device: str, data: str) -> None:
         """What the numbers were made with, and where the data were; a resumed run keeps the record of each part."""
@@ -133,6 +142,7 @@ class RunDirectory:
 
     def write_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
         """Compressed npz, without pickled objects."""
+        self._check_hold()
         buffer = BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for key, array in arrays.items():
@@ -142,11 +152,13 @@ class RunDirectory:
 
     def write_weights(self, state: dict[str, Tensor], name: str = "weights.safetensors") -> None:
         """All parameters and constants of the classifier, or under another name of what else was trained."""
+        self._check_hold()
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         write_atomically(self.path / name, save(tensors))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """The last file of a run."""
+        self._check_hold()
         write_atomically(self.path / "summary.json", json.dumps(summary, indent=2) + "\n")
 
     def read_summary(self) -> dict[str, Any]:
@@ -164,6 +176,7 @@ class RunDirectory:
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add the line of one epoch."""
+        self._check_hold()
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -175,20 +188,6 @@ class RunDirectory:
     def keep_metrics(self, epochs: int) -> None:
         """Drop lines of epochs that the checkpoint does not know, and a line that was cut short."""
         write_atomically(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in self.metrics()[:epochs]))
-
-
-def locked(file: IO[Any], wait: bool = False) -> bool:
-    """Take the lock of an open file, which ends with the process; where there are none, nothing is held.
-
-    Whether it was taken: it is not where another holds it, unless one waits for that.
-    """
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _with_defaults(recorded: Any) -> Any:
