@@ -668,3 +668,31 @@ def test_full_disk_is_one_line_and_exit_code_1_and_resume_goes_on(
     assert_one_line(stopped, 1, f"no room for {tmp_path / 'run'} on ", "free some space there", "--resume goes on")
     assert "TAILWISE_DEBUG" not in stopped[2]
     assert tailwise_command(*words, "--resume")[0] == 0
+
+
+def test_options_of_ray_are_refused_without_it(tmp_path: Path, tailwise_command: Command) -> None:
+    words = ("compare", RECIPE, "--out", tmp_path)
+    assert_one_line(tailwise_command(*words, "--gpus-per-run", "0.25"), 2, "--gpus-per-run 0.25", "add --backend ray")
+    wrong = tailwise_command(*words, "--backend", "ray", "--cpus-per-run", "0")
+    assert_one_line(wrong, 2, "--cpus-per-run must be above 0")
+
+
+def test_ray_that_is_not_installed_is_named_with_its_extra(
+    tmp_path: Path, tailwise_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused = tailwise_command("compare", RECIPE, "--out", tmp_path, "--backend", "ray")
+    assert_one_line(refused, 2, "--backend ray needs ray, which is not installed", "pip install 'tailwise[ray]'")
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("127.0.0.1:1", "cannot connect to a Ray cluster at 127.0.0.1:1"),
+        ("ray://127.0.0.1:10001", "--address takes HOST:PORT"),
+        ("nonsense", "--address takes HOST:PORT"),
+    ],
+)
+def test_address_of_no_cluster_is_named(tmp_path: Path, tailwise_command: Command, address: str, told: str) -> None:
+    words = ("compare", RECIPE, "--out", tmp_path, "--backend", "ray", "--address", address)
+    assert_one_line(tailwise_command(*words), 2, told)

@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from tailwise.cli.options import Compiled, DataRoot, Device, Jobs, Settings, Threads, parse_names, parse_seeds
+from tailwise.cli.options import (
+    Address,
+    Backend,
+    Compiled,
+    CpusPerRun,
+    DataRoot,
+    Device,
+    GpusPerRun,
+    Jobs,
+    Settings,
+    Threads,
+    parse_cluster,
+    parse_names,
+    parse_seeds,
+)
 from tailwise.terminal import echo
 
 EXAMPLE = "Example: tailwise compare digits/long-tailed-if20 --loss ce,gppe,sgpl --seeds 0-4"
@@ -28,6 +42,10 @@ def run(
         str | None, typer.Option(help="Columns, comma-separated; by default those usual for the number of classes.")
     ] = None,
     jobs: Jobs = None,
+    backend: Backend = "local",
+    address: Address = None,
+    cpus_per_run: CpusPerRun = None,
+    gpus_per_run: GpusPerRun = None,
     data_root: DataRoot = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -43,6 +61,7 @@ def run(
     from tailwise.report.table import comparison_markdown, comparison_table
     from tailwise.training.device import available_cores
     from tailwise.training.engine import RunOptions
+    from tailwise.training.ray_sweep import ray_sweep
     from tailwise.training.run_directory import write_atomically
     from tailwise.training.sweep import Job, epochs_left, run_directory, sweep
 
@@ -54,9 +73,10 @@ def run(
     chosen_seeds = parse_seeds(seeds)
     rows = {template.name: methods or template.rows for template in templates}
     num_runs = len(chosen_seeds) * sum(len(set(map(t.trained_for, rows[t.name]))) for t in templates)
+    cluster = parse_cluster(backend, address, cpus_per_run, gpus_per_run, jobs)
     on_gpu = device != "cpu" and torch.cuda.is_available()
     processes = jobs or min(num_runs, 1 if on_gpu else available_cores())
-    threads_each = threads or max(1, available_cores() // processes)
+    threads_each = threads or (cluster.threads if cluster else max(1, available_cores() // processes))
     for given, template in zip(recipes, templates, strict=True):
         for method in dict.fromkeys(map(template.trained_for, rows[template.name])):
             for seed in chosen_seeds:
@@ -72,7 +92,10 @@ def run(
     everything = [job for recipe_jobs in plan.values() for job in recipe_jobs]
     options = RunOptions(data_root, device, threads_each, compile=compiled)
     with epoch_progress(f"{len(everything)} runs", epochs_left(everything)) as on_epoch:
-        failures = sweep(everything, options, processes, on_epoch)
+        if cluster:
+            failures = ray_sweep(everything, options, cluster, on_epoch, lambda told: typer.echo(told, err=True))
+        else:
+            failures = sweep(everything, options, processes, on_epoch)
 
     failed = {failure.job.out for failure in failures}
     for name, template in {template.name: template for template in templates}.items():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tailwise.errors import InputError
 from tailwise.posthoc import POSTHOC, posthoc_arguments
 from tailwise.reading import is_file, read_text
+
+if TYPE_CHECKING:
+    from tailwise.training.ray_sweep import Cluster
 
 DataRoot = Annotated[
     Path | None,
@@ -34,6 +37,32 @@ Threads = Annotated[
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device", help="Where to compute.")]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", min=1, help="Runs at a time; by default one per core, one on a GPU.")
+]
+Backend = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--backend", help="Where runs are trained: on this machine, or by Ray, on one machine or many."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT|auto",
+        help="The Ray cluster; by default RAY_ADDRESS, or Ray is started on this machine for the time of the command.",
+        show_default=False,
+    ),
+]
+CpusPerRun = Annotated[
+    float | None,
+    typer.Option("--cpus-per-run", help="CPUs that Ray keeps for a run; by default 1.", show_default=False),
+]
+GpusPerRun = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-run",
+        help="GPUs that Ray keeps for a run, such as 0.25 for four runs on each; by default 1, or 0 where there are "
+        "none.",
+        show_default=False,
+    ),
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
 Posthoc = Annotated[
@@ -119,6 +148,25 @@ def parse_counts(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise InputError(f"--counts takes whole numbers separated by commas such as 1000,50, got {text!r}") from None
+
+
+def parse_cluster(
+    backend: str, address: str | None, cpus: float | None, gpus: float | None, jobs: int | None
+) -> Cluster | None:
+    """The cluster of the options above; None where Ray is not asked for.
+
+    Raises:
+        InputError: an option of Ray is given without it, or a number is out of its range.
+    """
+    given = {"--address": address, "--cpus-per-run": cpus, "--gpus-per-run": gpus}
+    if backend == "ray":
+        from tailwise.training.ray_sweep import Cluster
+
+        return Cluster(address, 1.0 if cpus is None else cpus, gpus, jobs)
+    for option, value in given.items():
+        if value is not None:
+            raise InputError(f"{option} {value} belongs to Ray; add --backend ray")
+    return None
 
 
 def parse_names(option: str, text: str | None) -> list[str] | None:

@@ -42,6 +42,7 @@ class RunOptions:
     on_epoch: called with each line of ``metrics.jsonl``, in the first process.
     tested: test the last weights. A trial of a search does without: the test samples are not even read, and its
         summary has metrics of the validation samples instead.
+    wait: for another process that trains in the directory, instead of refusing.
     """
 
     data_root: Path | None = None
@@ -55,6 +56,7 @@ class RunOptions:
     devices: int = 1
     nodes: int = 1
     parallel: Parallel = "ddp"
+    wait: bool = False
 
 
 def train(recipe: Recipe, out: Path, options: RunOptions = RunOptions()) -> dict[str, Any]:
@@ -125,8 +127,11 @@ def _train(recipe: Recipe, directory: RunDirectory, processes: Processes, option
         with ExitStack() as stack:
             with processes.agreed():
                 if processes.first:
-                    stack.enter_context(directory.opened(config, samples, fingerprint))
-                    directory.write_environment(processes.fabric.device.type, run.train_batches.residence)
+                    stack.enter_context(directory.opened(config, samples, fingerprint, options.wait))
+                    if not directory.finished:
+                        directory.write_environment(processes.fabric.device.type, run.train_batches.residence)
+            if processes.first_says(directory.finished):  # by the process that was waited for
+                return directory.read_summary() if processes.first else {}
             logs = stack.enter_context(run_logs(recipe, directory, config, processes.first))
 
             def on_epoch(line: dict[str, Any]) -> None:

@@ -24,7 +24,8 @@ from tailwise.errors import InputError
 from tailwise.extras import require_extra
 from tailwise.recipes.config import Recipe
 from tailwise.recipes.logging_config import LogConfig, MLflowLog, TensorBoardLog, WandbLog
-from tailwise.training.run_directory import RunDirectory, locked, write_atomically
+from tailwise.training.hold import locked
+from tailwise.training.run_directory import RunDirectory, write_atomically
 
 NEEDED = {
     "tensorboard": ("tensorboard",),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import yaml
@@ -25,10 +24,8 @@ from tailwise.machine import describe_machine
 from tailwise.reading import parse_json, read_json
 from tailwise.recipes.config import Recipe
 from tailwise.recipes.yaml_text import read_yaml
+from tailwise.training.hold import Hold, held
 from tailwise.unpacking import read_arrays
-
-if sys.platform != "win32":
-    import fcntl
 
 SHOWN_OF_SUMMARY = ("metrics", "model", "num_parameters", "seconds", "data", "loss")
 
@@ -75,6 +72,7 @@ class RunDirectory:
         self.checkpoint = path / "state" / "last.safetensors"
         self.synced = False
         """Whether what is written is to survive a power cut: from the first epoch on that has taken long."""
+        self._hold: Hold | None = None
 
     @property
     def finished(self) -> bool:
@@ -112,20 +110,26 @@ class RunDirectory:
             )
 
     @contextmanager
-    def opened(self, config: dict[str, Any], samples: dict[str, NDArray[Any]], fingerprint: str) -> Iterator[None]:
+    def opened(
+        self, config: dict[str, Any], samples: dict[str, NDArray[Any]], fingerprint: str, wait: bool = False
+    ) -> Iterator[None]:
         """Hold the directory for one run of ``config`` on the samples at the indices ``samples``.
+
+        Args:
+            config: of the run.
+            samples: of each part.
+            fingerprint: of the samples.
+            wait: for another process that holds it, which may finish the run meanwhile.
 
         Raises:
             InputError: it cannot be written, another process holds it, or the run in it was begun on other data.
         """
-        try:
-            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-            lock = (self.checkpoint.parent / "lock").open("w")
-        except OSError as error:
-            raise InputError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from error
-        with lock:
-            if not locked(lock):
-                raise InputError(f"another process is training in {self.path}; wait for it or choose another --out")
+        with ExitStack() as stack:
+            try:
+                self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+                self._hold = stack.enter_context(held(self.checkpoint.parent, wait))
+            except OSError as error:
+                raise InputError(f"cannot write to {self.path}: {error.strerror}; choose another --out") from error
             self._drop_partial_files()
             if (self.path / "indices.npz").exists() and self._recorded_fingerprint() != fingerprint:
                 raise InputError(
@@ -153,6 +157,11 @@ class RunDirectory:
             for partial in folder.glob(".*.partial"):
                 partial.unlink(missing_ok=True)
 
+    def _check_hold(self) -> None:
+        """Write nothing where another process goes on with the run."""
+        if self._hold is not None:
+            self._hold.check()
+
     def write_environment(self, device: str, data: str) -> None:
         """What the numbers were made with, and where the data were; a resumed run keeps the record of each part."""
         file = self.path / "environment.json"
@@ -171,6 +180,7 @@ class RunDirectory:
 
     def write_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
         """Compressed npz, without pickled objects."""
+        self._check_hold()
         buffer = BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for key, array in arrays.items():
@@ -180,11 +190,13 @@ class RunDirectory:
 
     def write_weights(self, state: dict[str, Tensor], name: str = "weights.safetensors") -> None:
         """All parameters and constants of the classifier, or under another name of what else was trained."""
+        self._check_hold()
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         write_atomically(self.path / name, save(tensors), self.synced)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """The last file of a run."""
+        self._check_hold()
         write_atomically(self.path / "summary.json", json.dumps(summary, indent=2) + "\n", self.synced)
 
     def read_summary(self) -> dict[str, Any]:
@@ -204,6 +216,7 @@ class RunDirectory:
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add the line of one epoch, which is to be on the disk before the checkpoint that knows of it."""
+        self._check_hold()
         self.synced = self.synced or line["seconds"] >= SYNCED_SECONDS
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
@@ -231,20 +244,6 @@ class RunDirectory:
                     f"{file} has no epoch in line {number} ({error}); delete the run directory and train again"
                 ) from error
         write_atomically(file, "".join(f"{line}\n" for line in kept))
-
-
-def locked(file: IO[Any], wait: bool = False) -> bool:
-    """Take the lock of an open file, which ends with the process; where there are none, nothing is held.
-
-    Whether it was taken: it is not where another holds it, unless one waits for that.
-    """
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _with_defaults(recorded: Any) -> Any:

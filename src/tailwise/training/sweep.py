@@ -70,16 +70,13 @@ def sweep(
         InputError: two jobs have one directory, or a run's data, recipe or directory cannot be used; what has not
             begun is not begun.
     """
-    places = [job.out for job in jobs]
-    if len(set(places)) < len(places):
-        twice = next(place for place in places if places.count(place) > 1)
-        raise InputError(f"two runs would go to {twice}; name each recipe, method and seed once")
+    check_places(jobs)
     if stop_at_bad_input:
-        _check_directories(jobs)
+        check_settings(jobs)
     options = replace(options, resume=True)
     if processes == 1:
         options = replace(options, on_epoch=on_epoch)
-        return [failure for job in jobs if (failure := _train_job(job, options, stop_at_bad_input))]
+        return [failure for job in jobs if (failure := train_job(job, options, stop_at_bad_input))]
     options = replace(options, on_epoch=_send)
     context = multiprocessing.get_context("spawn")
     lines: multiprocessing.Queue[dict[str, Any] | None] = context.Queue()
@@ -89,7 +86,7 @@ def sweep(
     pool = ProcessPoolExecutor(processes, context, _start_worker, (lines,))
     try:
         with _interrupts_ignored():  # inherited by the workers: Ctrl-C reaches the whole group, the parent ends them
-            futures = {pool.submit(_train_job, job, options, stop_at_bad_input): job for job in jobs}
+            futures = {pool.submit(train_job, job, options, stop_at_bad_input): job for job in jobs}
         outcomes = [_outcome(future, futures[future]) for future in as_completed(futures)]
     except BaseException:
         # Runs can be stopped anywhere, so nobody waits for those that are under way.
@@ -103,8 +100,24 @@ def sweep(
     return [outcome for outcome in outcomes if outcome]
 
 
-def _check_directories(jobs: Sequence[Job]) -> None:
-    """Find the runs of other settings before hours of training rather than after."""
+def check_places(jobs: Sequence[Job]) -> None:
+    """Refuse two jobs for one directory.
+
+    Raises:
+        InputError: there are two.
+    """
+    places = [job.out for job in jobs]
+    if len(set(places)) < len(places):
+        twice = next(place for place in places if places.count(place) > 1)
+        raise InputError(f"two runs would go to {twice}; name each recipe, method and seed once")
+
+
+def check_settings(jobs: Sequence[Job]) -> None:
+    """Find the runs of other settings before hours of training rather than after.
+
+    Raises:
+        InputError: there is one.
+    """
     in_the_way: list[InputError] = []
     for job in jobs:
         try:
@@ -114,6 +127,22 @@ def _check_directories(jobs: Sequence[Job]) -> None:
     if in_the_way:
         others = f"; so it is with {len(in_the_way) - 1} more of the {len(jobs)} runs" if len(in_the_way) > 1 else ""
         raise InputError(f"{in_the_way[0]}{others}")
+
+
+def train_job(job: Job, options: RunOptions, stop_at_bad_input: bool) -> Failure | None:
+    """Train one job; what went wrong where it did not finish.
+
+    Raises:
+        InputError: its data, recipe or directory cannot be used, and that ends the sweep.
+    """
+    try:
+        train(job.recipe, job.out, replace(options, command=job.command))
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        bad_input = isinstance(error, InputError)
+        if bad_input and stop_at_bad_input:
+            raise
+        return Failure(job, next(iter(str(error).strip().splitlines()), type(error).__name__), bad_input)
+    return None
 
 
 def _outcome(future: Future[Failure | None], job: Job) -> Failure | None:
@@ -133,17 +162,6 @@ def _interrupts_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
-
-
-def _train_job(job: Job, options: RunOptions, stop_at_bad_input: bool) -> Failure | None:
-    try:
-        train(job.recipe, job.out, replace(options, command=job.command))
-    except (RuntimeError, ValueError, OSError, MemoryError) as error:
-        bad_input = isinstance(error, InputError)
-        if bad_input and stop_at_bad_input:
-            raise
-        return Failure(job, next(iter(str(error).strip().splitlines()), type(error).__name__), bad_input)
-    return None
 
 
 _lines: multiprocessing.Queue[dict[str, Any] | None] | None = None

@@ -19,7 +19,8 @@ import numpy as np
 
 from tailwise.errors import InputError
 from tailwise.report.comparison import LOWER_IS_BETTER
-from tailwise.training.run_directory import first_difference, locked
+from tailwise.training.hold import locked
+from tailwise.training.run_directory import first_difference
 from tailwise.tuning.correction import Verdict
 from tailwise.tuning.plan import Method, Parameter, Plan
 from tailwise.tuning.space import Choices, Range, Value
