@@ -24,6 +24,7 @@ SIZES = {
     "sampler": ["--repeats", "1", "--samples", "1000000"],
     "augmentation": ["--repeats", "1"],
     "report_page": ["--repeats", "1", "--methods", "3", "--seeds", "1", "--classes", "4", "--samples", "80"],
+    "big_data": ["--only", "image list", "--images", "500"],
     "linear_loss": ["--repeats", "1", "--batch", "1024", "--classes", "8192", "--features", "4"],
 }
 

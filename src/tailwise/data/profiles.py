@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tailwise.counts import ClassCounts, CountsLike
 from tailwise.errors import InputError
+from tailwise.sampling import SamplesByClass
 
 TestProfile: TypeAlias = Literal["natural", "uniform", "long-tailed", "backward"]
 
@@ -58,7 +59,7 @@ def step_counts(
     """
     if majority_count < minority_count:
         raise InputError(f"majority_count must be at least minority_count={minority_count}, got {majority_count}")
-    minority_classes = [label for label in range(num_classes) if label not in majority_classes]
+    minority_classes = sorted(set(range(num_classes)).difference(majority_classes))
     if not majority_classes or not minority_classes:
         raise InputError(
             f"majority_classes must be some of the {num_classes} classes but not all, got {list(majority_classes)}"
@@ -119,17 +120,23 @@ def subset_indices(targets: ArrayLike, class_counts: CountsLike, seed: int | Non
         available = ClassCounts.from_targets(labels, wanted.num_classes)
     except ValueError as error:
         raise InputError(str(error)) from error
-    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(available.counts)[:-1])
-    chosen = []
-    for label, (members, count) in enumerate(zip(by_class, wanted, strict=True)):
-        if count > len(members):
-            raise InputError(
-                f"class {label} has {len(members)} samples, {count} were asked for; ask for fewer, or, in a recipe's "
-                "data.profile, set cap: true to take what there is"
-            )
-        order = members if seed is None else np.random.default_rng((seed, label)).permutation(members)
-        chosen.append(np.roll(order, -fold * count)[:count])
-    return np.sort(np.concatenate(chosen)).astype(np.int64)
+    missing = np.flatnonzero(wanted.counts > available.counts)
+    if missing.size:
+        label = int(missing[0])
+        raise InputError(
+            f"class {label} has {available[label]} samples, {wanted[label]} were asked for; ask for fewer, or, in a "
+            "recipe's data.profile, set cap: true to take what there is"
+        )
+    if wanted == available:
+        return np.arange(len(labels))
+    by_class = SamplesByClass(labels, wanted.num_classes)
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label in np.flatnonzero(wanted.counts).tolist():
+        members, count = by_class.members(label), wanted[label]
+        if count < len(members) and seed is not None:
+            members = np.random.default_rng((seed, label)).permutation(members)
+        chosen[(np.roll(members, -fold * count) if fold else members)[:count]] = True
+    return np.flatnonzero(chosen)
 
 
 def validation_counts(class_counts: CountsLike, fraction: float) -> ClassCounts:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_matthews_corrcoef
+from torchmetrics.functional.classification import binary_calibration_error
 
 from tailwise.conversion import as_tensor
 from tailwise.counts import ClassCounts, CountsLike
@@ -16,6 +17,8 @@ from tailwise.log_odds import log_odds
 from tailwise.metrics._base import class_indices, require_scores
 from tailwise.metrics._ranking import area_under_roc, average_precision
 from tailwise.metrics._recall import class_hits
+
+SCORES_TOGETHER = 2**23
 
 
 def classification_report(
@@ -50,8 +53,10 @@ def classification_report(
     counts = ClassCounts(class_counts)
     scores, labels = _checked(logits, target, len(counts))
     report = decision_report(scores.argmax(dim=1), labels, counts)
+    confidence, predicted = _predictions(scores)
+    # Whether a prediction is right is a yes or no, of which its confidence is the probability.
     report["ece"] = float(
-        multiclass_calibration_error(scores.softmax(dim=1), labels, len(counts), n_bins=ece_bins, norm="l1")
+        binary_calibration_error(confidence, (predicted == labels).long(), n_bins=ece_bins, norm="l1")
     )
     auc, ap = _ranking(scores, labels, labels.bincount(minlength=len(counts)))
     ranked = ~auc.isnan()
@@ -99,7 +104,7 @@ def decision_report(
         "precision": precisions[1] if binary else precisions[present_or_claimed].mean(),
         "recall": recalls[1] if binary else recalls[present].mean(),
         "g_mean": recalls[present].log().mean().exp(),
-        "mcc": multiclass_matthews_corrcoef(predicted, labels, num_classes),
+        "mcc": _matthews_correlation(hits, actual, claimed),
     }
     for group, classes in zip(("many", "medium", "few"), counts.groups(), strict=True):
         members = torch.from_numpy(classes)[present[torch.from_numpy(classes)]]
@@ -117,6 +122,30 @@ def _checked(logits: Tensor | NDArray[Any], target: Tensor | NDArray[Any], num_c
     return scores, class_indices("target", as_tensor(target).cpu(), len(scores), num_classes)
 
 
+def _matthews_correlation(hits: Tensor, actual: Tensor, claimed: Tensor) -> Tensor:
+    """Of the counts (C,) of samples found, had and predicted; 0 where a single class is predicted, or the only one.
+
+    The covariance of the two labellings over the root of the product of their variances, N^2 times each. In whole
+    numbers, and without a confusion matrix, which would take 80 GB for 100 000 classes.
+    """
+    found, had, called = (counts.long() for counts in (hits, actual, claimed))
+    total = int(had.sum())
+    covariance = int(found.sum()) * total - int((had * called).sum())
+    variances = (total**2 - int((had * had).sum())) * (total**2 - int((called * called).sum()))
+    return torch.tensor(covariance / math.sqrt(variances) if variances else 0.0, dtype=torch.float64)
+
+
+def _rows_together(scores: Tensor) -> int:
+    """So many rows that what is computed of them takes little beside the scores of many classes."""
+    return max(1, SCORES_TOGETHER // scores.shape[1])
+
+
+def _predictions(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest probability of each row, and its class."""
+    parts = [part.softmax(dim=1).max(dim=1) for part in torch.split(scores, _rows_together(scores))]
+    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
+
+
 def _ranking(logits: Tensor, labels: Tensor, actual: Tensor) -> tuple[Tensor, Tensor]:
     """Area under the ROC curve and average precision, (C,), of each class against the rest.
 
@@ -125,7 +154,7 @@ def _ranking(logits: Tensor, labels: Tensor, actual: Tensor) -> tuple[Tensor, Te
     """
     auc = torch.full((len(actual),), torch.nan, dtype=torch.float64)
     ap = auc.clone()
-    scores = log_odds(logits)
+    scores = torch.cat([log_odds(part) for part in torch.split(logits, _rows_together(logits))])
     for index in (actual > 0).nonzero().flatten().tolist():
         values, counted = np.unique(scores[:, index].numpy(), return_counts=True)
         ranks = np.searchsorted(values, scores[labels == index, index].numpy())

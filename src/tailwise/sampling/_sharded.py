@@ -14,6 +14,7 @@ from tailwise.hyperparameters import whole_number
 from tailwise.sampling.by_class import Indices
 
 T_co = TypeVar("T_co", covariant=True)
+LISTED = 1 << 16
 
 
 class ShardedSampler(DistributedSampler[T_co], ABC):
@@ -57,7 +58,9 @@ class ShardedSampler(DistributedSampler[T_co], ABC):
         self._check_rank()
         position = 0
         for drawn in self._drawn(len(self) * self.num_replicas):
-            yield from drawn[(self.rank - position) % self.num_replicas :: self.num_replicas].tolist()
+            own = drawn[(self.rank - position) % self.num_replicas :: self.num_replicas]
+            for first in range(0, len(own), LISTED):  # as Python numbers they take many times the memory
+                yield from own[first : first + LISTED].tolist()
             position += len(drawn)
 
     def __len__(self) -> int:

@@ -15,6 +15,9 @@ from tailwise.sampling.by_class import Indices, SamplesByClass
 from tailwise.sampling.draws import Draw, epoch_generator
 from tailwise.sampling.probabilities import require_samples
 
+PART = 1 << 16
+"""Samples that are drawn at a time."""
+
 
 def balanced_batches(
     samples: SamplesByClass,
@@ -43,14 +46,12 @@ def balanced_batches(
     """
     _check(samples, classes_per_batch, samples_per_class)
     whole_number("num_batches", num_batches, at_least=0)
-    shape = (num_batches, classes_per_batch, samples_per_class)
-    batches = np.empty(shape, dtype=samples.indices.dtype)
-    classes = _Deck(np.arange(len(samples.counts)), generator)
-    members = [_Deck(samples.members(label), generator) for label in range(len(samples.counts))]
-    for batch in batches:
-        for row, label in zip(batch, classes.take(classes_per_batch), strict=True):
-            row[:] = members[label].take(samples_per_class)
-    return batches.reshape(num_batches, -1)
+    batches = np.empty((num_batches, classes_per_batch * samples_per_class), dtype=samples.indices.dtype)
+    first = 0
+    for part in _in_parts(samples, classes_per_batch, samples_per_class, num_batches, generator):
+        batches[first : first + len(part)] = part
+        first += len(part)
+    return batches
 
 
 def balanced_batch_draw(samples: SamplesByClass, classes_per_batch: int, samples_per_class: int, seed: int) -> Draw:
@@ -126,7 +127,30 @@ class ClassBalancedBatchSampler(ShardedSampler[list[int]]):
 
     def _drawn(self, total: int) -> Iterator[Indices]:
         generator = epoch_generator(self.seed, self.epoch, "sampling")
-        yield balanced_batches(self.samples, self.classes_per_batch, self.samples_per_class, total, generator)
+        return _in_parts(self.samples, self.classes_per_batch, self.samples_per_class, total, generator)
+
+
+def _in_parts(
+    samples: SamplesByClass,
+    classes_per_batch: int,
+    samples_per_class: int,
+    num_batches: int,
+    generator: np.random.Generator,
+) -> Iterator[Indices]:
+    """The batches of ``balanced_batches``, so many at a time that none of a long epoch is made before it is needed."""
+    classes = _Deck(np.arange(len(samples.counts)), generator)
+    members: dict[int, _Deck] = {}
+    together = max(1, PART // (classes_per_batch * samples_per_class))
+    for first in range(0, num_batches, together):
+        part = np.empty(
+            (min(together, num_batches - first), classes_per_batch, samples_per_class), dtype=samples.indices.dtype
+        )
+        for batch in part:
+            for row, label in zip(batch, classes.take(classes_per_batch).tolist(), strict=True):
+                if label not in members:
+                    members[label] = _Deck(samples.members(label), generator)
+                row[:] = members[label].take(samples_per_class)
+        yield part.reshape(len(part), -1)
 
 
 def _check(samples: SamplesByClass, classes_per_batch: int, samples_per_class: int) -> None:

@@ -41,18 +41,29 @@ class SamplesByClass:
         return self.indices[self.starts[label] : self.starts[label] + self.counts[label]]
 
 
+def index_type(num_samples: int) -> type[np.signedinteger[Any]]:
+    """The smallest for so many."""
+    return np.int32 if num_samples < 2**31 else np.int64
+
+
 def _sorted_by_class(labels: NDArray[np.integer], num_classes: int, starts: NDArray[np.int64]) -> Indices:
     """A stable counting sort that needs little memory beside its result, for labels known to be valid."""
-    index_type: type[np.signedinteger[Any]] = np.int32 if len(labels) < 2**31 else np.int64
-    indices = np.empty(len(labels), dtype=index_type)
+    indices = np.empty(len(labels), dtype=index_type(len(labels)))
     free = starts.copy()
     for first in range(0, len(labels), SORT_CHUNK):
-        # numpy sorts 16-bit numbers in linear time
-        chunk = labels[first : first + SORT_CHUNK].astype(np.uint16 if num_classes <= 1 << 16 else np.int64)
-        order = np.argsort(chunk, kind="stable")
+        chunk = labels[first : first + SORT_CHUNK].astype(np.int64, copy=False)
+        order = _stable_order(chunk)
         in_order = chunk[order]
         counts = np.bincount(chunk, minlength=num_classes)
         within = np.arange(len(chunk)) - (np.cumsum(counts) - counts)[in_order]
         indices[free[in_order] + within] = first + order
         free += counts
     return indices
+
+
+def _stable_order(labels: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """What sorts labels from 0 up, those of one class as they stand; numpy sorts 16-bit numbers in linear time."""
+    order: NDArray[np.int64] = np.argsort(labels.astype(np.uint16), kind="stable")
+    for shift in range(16, int(labels.max()).bit_length(), 16):
+        order = order[np.argsort((labels >> shift).astype(np.uint16)[order], kind="stable")]
+    return order

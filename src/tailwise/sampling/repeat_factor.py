@@ -12,8 +12,11 @@ from tailwise.conversion import as_array
 from tailwise.counts import ClassCounts
 from tailwise.hyperparameters import in_range
 from tailwise.sampling._sharded import ShardedSampler
-from tailwise.sampling.by_class import Indices
+from tailwise.sampling.by_class import Indices, index_type
 from tailwise.sampling.draws import Draw, epoch_generator
+
+ROUNDED = 1 << 20
+"""Factors that are rounded at a time."""
 
 
 def repeat_factors(targets: ArrayLike | Tensor, threshold: float) -> NDArray[np.float64]:
@@ -58,7 +61,8 @@ def repeat_factor_indices(factors: NDArray[np.float64], generator: np.random.Gen
     Returns:
         (M,) indices into the targets, M about the sum of the factors.
     """
-    drawn = np.repeat(np.arange(len(factors)), _repeats(factors, generator))
+    repeats = _repeats(factors, generator)
+    drawn: Indices = np.repeat(np.arange(len(factors), dtype=index_type(len(factors))), repeats)
     generator.shuffle(drawn)
     return drawn
 
@@ -113,7 +117,8 @@ class RepeatFactorSampler(ShardedSampler[int]):
 
     def _drawn(self, total: int) -> Iterator[Indices]:
         drawn = repeat_factor_indices(self.factors, epoch_generator(self.seed, self.epoch, "sampling"))
-        yield np.resize(drawn, total)
+        yield drawn
+        yield np.resize(drawn, total - len(drawn))
 
 
 def _class_factors(counts: NDArray[np.int64], num_samples: int, threshold: float) -> NDArray[np.float64]:
@@ -123,5 +128,9 @@ def _class_factors(counts: NDArray[np.int64], num_samples: int, threshold: float
 
 
 def _repeats(factors: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
-    whole = np.floor(factors)
-    return (whole + (generator.random(len(factors)) < factors - whole)).astype(np.int64)
+    repeats = np.empty(len(factors), dtype=np.int64)
+    for first in range(0, len(factors), ROUNDED):
+        part = factors[first : first + ROUNDED]
+        whole = np.floor(part)
+        repeats[first : first + ROUNDED] = whole + (generator.random(len(part)) < part - whole)
+    return repeats

@@ -126,7 +126,7 @@ class UserSource(SourceModel):
         """The rows of one split and their labels, before their inputs are read."""
         path, test_path = self.paths(root)
         table = self.read(path, None)
-        class_names = table.class_names or tuple(str(label) for label in np.unique(table.labels))
+        class_names = table.class_names or tuple(str(label) for label in _distinct(table.labels)[0])
         if split == "test" and test_path is not None:
             path, table = test_path, self.read(test_path, table)
         targets = encode(table.labels, class_names, path)
@@ -210,7 +210,7 @@ def split_rows(targets: NDArray[np.int64], split: Split, test_fraction: float, s
     if not in_test.any():
         raise InputError("test data cannot be split off training data with one sample per class; give a test file")
     test_rows = subset_indices(targets, ClassCounts(in_test), seed)
-    return test_rows if split == "test" else np.setdiff1d(np.arange(len(targets)), test_rows)
+    return test_rows if split == "test" else np.delete(np.arange(len(targets)), test_rows)
 
 
 def encode(labels: NDArray[Any], class_names: tuple[str, ...], path: Path) -> NDArray[np.int64]:
@@ -225,7 +225,7 @@ def encode(labels: NDArray[Any], class_names: tuple[str, ...], path: Path) -> ND
     if labels.dtype.kind == "i" and labels.min() < 0 and not np.isin(labels, (-1, 1)).all():
         row = int(np.flatnonzero(labels < 0)[0])
         raise InputError(f"{path} has label {labels[row]} in row {row}; labels start at 0, so drop or relabel the row")
-    values, inverse = np.unique(labels, return_inverse=True)
+    values, inverse = _distinct(labels)
     index = {name: label for label, name in enumerate(class_names)}
     unknown = [position for position, value in enumerate(values) if str(value) not in index]
     if unknown:
@@ -236,3 +236,21 @@ def encode(labels: NDArray[Any], class_names: tuple[str, ...], path: Path) -> ND
             f"use one of theirs ({shown}) or drop the sample"
         )
     return np.array([index[str(value)] for value in values], dtype=np.int64)[inverse]
+
+
+def _distinct(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The labels that occur, ascending, and which of them each one is, (N,).
+
+    What ``np.unique`` gives; whole numbers in a range shorter than their list are marked rather than sorted.
+    """
+    lowest = highest = 0
+    if labels.dtype.kind in "iu" and labels.size:
+        lowest, highest = int(labels.min()), int(labels.max())
+    if labels.dtype.kind not in "iu" or highest - lowest >= labels.size or highest >= 2**63:
+        values, inverse = np.unique(labels, return_inverse=True)
+        return values, inverse
+    occurs = np.zeros(highest - lowest + 1, dtype=bool)
+    from_lowest = labels.astype(np.int64, copy=False) - lowest
+    occurs[from_lowest] = True
+    place = np.cumsum(occurs) - 1
+    return (np.flatnonzero(occurs) + lowest).astype(labels.dtype), place[from_lowest]
