@@ -154,7 +154,10 @@ def _ranking(logits: Tensor, labels: Tensor, actual: Tensor) -> tuple[Tensor, Te
     """
     auc = torch.full((len(actual),), torch.nan, dtype=torch.float64)
     ap = auc.clone()
-    scores = torch.cat([log_odds(part) for part in torch.split(logits, _rows_together(logits))])
+    scores = torch.empty_like(logits)
+    together = _rows_together(logits)
+    for place, part in zip(torch.split(scores, together), torch.split(logits, together), strict=True):
+        place.copy_(log_odds(part))
     for index in (actual > 0).nonzero().flatten().tolist():
         values, counted = np.unique(scores[:, index].numpy(), return_counts=True)
         ranks = np.searchsorted(values, scores[labels == index, index].numpy())
