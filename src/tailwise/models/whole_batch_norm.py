@@ -9,8 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from tailwise.distributed import Share
-
 
 class WholeBatchStatistics(TorchFunctionMode):
     """While it is active, what normalises by batch in training does so by the rows of all processes.
@@ -20,15 +18,15 @@ class WholeBatchStatistics(TorchFunctionMode):
     are the running statistics. Every process must come to the layer, with no row of its own if need be.
 
     Args:
-        share: the rows of this process.
+        processes: of the group.
     """
 
-    def __init__(self, share: Share) -> None:
+    def __init__(self, processes: int) -> None:
         super().__init__()
-        self.share = share
+        self.processes = processes
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is F.batch_norm and self.share.processes > 1:
+        if func is F.batch_norm:
             return self._batch_norm(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
@@ -46,7 +44,7 @@ class WholeBatchStatistics(TorchFunctionMode):
         if not training:
             return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
         normalized: Tensor
-        normalized, mean, variance, count = _Normalized.apply(input, eps, self.share.processes)  # type: ignore[no-untyped-call]
+        normalized, mean, variance, count = _Normalized.apply(input, eps, self.processes)  # type: ignore[no-untyped-call]
         if running_mean is not None and running_var is not None:
             unbiased = variance * (count / (count - 1))
             running_mean.lerp_(mean.to(running_mean), momentum)

@@ -68,7 +68,8 @@ class Processes:
             yield
         except Exception as caught:
             error = caught
-        said = self._said("" if error is None else str(error) or type(error).__name__)
+        told = "" if error is None else str(error) or type(error).__name__
+        said = self._said(told if self.first or not told else f"{told} (on {socket.gethostname()})")
         wrong = next((number for number, text in enumerate(said) if text), None)
         if wrong is None:
             return
@@ -77,9 +78,8 @@ class Processes:
         raise error or InputError(f"process {wrong} of {self.share.processes}: {said[wrong]}")
 
     def _said(self, message: str) -> list[str]:
-        """The messages of all processes, each named with its host where it is another's."""
-        own = f"{message} (on {socket.gethostname()})" if message and not self.first else message
-        encoded = own.encode()[:MESSAGE_BYTES]
+        """The messages of all processes."""
+        encoded = message.encode()[:MESSAGE_BYTES]
         padded = torch.zeros(MESSAGE_BYTES, dtype=torch.uint8)
         padded[: len(encoded)] = torch.frombuffer(bytearray(encoded or b"\0"), dtype=torch.uint8)[: len(encoded)]
         texts = self.share.gathered(padded.unsqueeze(0).to(self.fabric.device), self.share.processes).cpu()
@@ -92,7 +92,7 @@ class Processes:
             InputError: in the first process: the complaint.
             StoppedError: in the others.
         """
-        if self.several and len({said.partition(" (on ")[0] for said in self._said(text)}) > 1:
+        if self.several and len(set(self._said(text))) > 1:
             raise InputError(complaint) if self.first else StoppedError
 
     def first_says(self, value: bool) -> bool:
@@ -146,7 +146,7 @@ class Processes:
             stack.enter_context(torch.random.fork_rng(devices))
             own = np.random.SeedSequence((seed, *position, self.share.rank)).generate_state(1, np.uint64)
             torch.manual_seed(int(own[0]))
-            stack.enter_context(WholeBatchStatistics(self.share))
+            stack.enter_context(WholeBatchStatistics(self.share.processes))
         return stack
 
 
