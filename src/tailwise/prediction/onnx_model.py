@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import tailwise
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 from tailwise.extras import require_extra
 from tailwise.posthoc import PosthocCorrection
 from tailwise.prediction.decision import Decision
@@ -167,7 +167,7 @@ def _root(error: BaseException) -> str:
     """The first line of what an error goes back to, as the exporter wraps it in advice to its developers."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return first_line(error)
 
 
 @contextmanager

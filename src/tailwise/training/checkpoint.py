@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 from tailwise.reading import parse_json, regular
 from tailwise.training.run_directory import write_atomically
 
@@ -79,7 +79,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except Exception as error:  # whatever is wrong in it, a part of the run is the first to notice
         raise InputError(
-            f"{path} is not a checkpoint of this run ({_first_line(error)}); delete the run directory and train again"
+            f"{path} is not a checkpoint of this run ({first_line(error)}); delete the run directory and train again"
         ) from error
 
 
@@ -118,7 +118,3 @@ def _restore_random_state(state: dict[str, Tensor]) -> None:
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 from tailwise.extras import require_extra
 from tailwise.recipes.config import Recipe
 from tailwise.recipes.logging_config import LogConfig, MLflowLog, TensorBoardLog, WandbLog
@@ -132,8 +132,7 @@ class RunLogs:
             yield
         except Exception as error:  # servers, disks, libraries: each has exceptions of its own
             self._logs.remove(log)
-            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            message = f"the log to {log.name} has ended ({first}); the training goes on"
+            message = f"the log to {log.name} has ended ({first_line(error)}); the training goes on"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
@@ -158,8 +157,7 @@ def run_logs(recipe: Recipe, directory: RunDirectory, config: dict[str, Any], is
             try:
                 logs.add(_opened(section, name, recipe.recipe, directory, config))
             except Exception as error:  # as above
-                first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-                raise InputError(f"logging: {section.name} cannot be opened ({first})") from error
+                raise InputError(f"logging: {section.name} cannot be opened ({first_line(error)})") from error
         yield logs
         success = True
     finally:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import tailwise
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 from tailwise.extras import require_extra
 from tailwise.hyperparameters import in_range, whole_number
 from tailwise.training.device import available_cores
@@ -247,7 +247,7 @@ def _connected(address: str | None) -> Iterator[Any]:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-            why = next(iter(str(error).splitlines()), type(error).__name__)
+            why = first_line(error)
             if "AuthenticationError" in f"{error.__cause__}":
                 why = "it asks for a token: set RAY_AUTH_MODE=token, see Ray's documentation of token authentication"
             raise _no_cluster(address, why) from error

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 from tailwise.recipes.config import Recipe
 from tailwise.training.engine import RunOptions, train
 from tailwise.training.run_directory import RunDirectory
@@ -141,7 +141,7 @@ def train_job(job: Job, options: RunOptions, stop_at_bad_input: bool) -> Failure
         bad_input = isinstance(error, InputError)
         if bad_input and stop_at_bad_input:
             raise
-        return Failure(job, next(iter(str(error).strip().splitlines()), type(error).__name__), bad_input)
+        return Failure(job, first_line(error), bad_input)
     return None
 
 
