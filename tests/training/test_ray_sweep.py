@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ray_cluster import kill_node, ray_cluster, training_process, wait_until
-from recipe_trees import quick_recipe
+from recipe_trees import ignore, quick_recipe, sweep_jobs
 from tailwise.errors import InputError
 from tailwise.training import ray_sweep as ray_sweep_module
 from tailwise.training.engine import RunOptions
@@ -28,15 +28,6 @@ from tailwise.training.run_directory import RunDirectory
 from tailwise.training.sweep import Job, run_directory, sweep
 
 OPTIONS = RunOptions(threads=1, device="cpu")
-
-
-def jobs(out: Path, *overrides: str) -> list[Job]:
-    recipes = [quick_recipe(method, seed, *overrides) for method in ("ce", "gppe") for seed in (0, 1)]
-    return [Job(recipe, run_directory(out, recipe), f"make {recipe.method} {recipe.seed}") for recipe in recipes]
-
-
-def ignore(line: dict[str, Any]) -> None:
-    pass
 
 
 def weights(out: Path) -> dict[str, bytes]:
@@ -56,14 +47,14 @@ def test_own_ray_gives_the_weights_of_one_process_and_is_shut_down(tmp_path: Pat
     import ray
 
     lines: list[dict[str, Any]] = []
-    assert sweep(jobs(tmp_path / "one"), OPTIONS, 1, ignore) == []
-    assert ray_sweep(jobs(tmp_path / "ray"), OPTIONS, Cluster(at_once=1), lines.append) == []
+    assert sweep(sweep_jobs(tmp_path / "one"), OPTIONS, 1, ignore) == []
+    assert ray_sweep(sweep_jobs(tmp_path / "ray"), OPTIONS, Cluster(at_once=1), lines.append) == []
     assert not ray.is_initialized()
     assert weights(tmp_path / "ray") == weights(tmp_path / "one")
     assert sorted(line["epoch"] for line in lines) == [epoch for epoch in (1, 2, 3) for _ in range(4)]
     assert list((tmp_path / "ray").rglob(".sweep-*")) == []
     # Another sweep has nothing left to do, and does not start Ray for it.
-    assert ray_sweep(jobs(tmp_path / "ray"), OPTIONS, Cluster("no-such-host:1"), lines.append) == []
+    assert ray_sweep(sweep_jobs(tmp_path / "ray"), OPTIONS, Cluster("no-such-host:1"), lines.append) == []
 
 
 @pytest.mark.parametrize(
@@ -81,7 +72,7 @@ def test_share_of_a_node_that_no_run_can_have_is_refused(wrong: dict[str, float]
 
 def test_node_that_does_not_see_the_folder_of_the_runs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tailwise.training.ray_node.SEEN_WITHIN", 0.0)
-    (job, *_) = jobs(tmp_path)
+    (job, *_) = sweep_jobs(tmp_path)
     order = Order(ray_sweep_module.tailwise.__version__, tmp_path, (tmp_path / ".sweep-0",), job, OPTIONS)
     answer = train_on_node(order)
     assert answer.unusable
@@ -90,7 +81,7 @@ def test_node_that_does_not_see_the_folder_of_the_runs_says_so(tmp_path: Path, m
 
 
 def test_node_with_another_version_says_so(tmp_path: Path) -> None:
-    answer = train_on_node(Order("0.0.1", tmp_path, (), jobs(tmp_path)[0], OPTIONS))
+    answer = train_on_node(Order("0.0.1", tmp_path, (), sweep_jobs(tmp_path)[0], OPTIONS))
     assert answer.unusable
     assert "not 0.0.1; install the same version on every node" in (answer.reason or "")
 
@@ -104,8 +95,8 @@ def cluster() -> Iterator[Any]:
 @pytest.mark.long
 def test_killed_node_loses_nothing_and_nothing_is_run_twice(tmp_path: Path, cluster: Any) -> None:
     long = "training.epochs=150"
-    todo, lines, deaths = jobs(tmp_path / "ray", long), list[dict[str, Any]](), list[str]()
-    assert sweep(jobs(tmp_path / "one", long), OPTIONS, 1, ignore) == []
+    todo, lines, deaths = sweep_jobs(tmp_path / "ray", long), list[dict[str, Any]](), list[str]()
+    assert sweep(sweep_jobs(tmp_path / "one", long), OPTIONS, 1, ignore) == []
 
     def kill_one(line: dict[str, Any]) -> None:
         lines.append(line)
@@ -122,7 +113,7 @@ def test_killed_node_loses_nothing_and_nothing_is_run_twice(tmp_path: Path, clus
 
 @pytest.mark.long
 def test_run_whose_process_dies_over_and_over_is_told_and_stops_no_other(tmp_path: Path, cluster: Any) -> None:
-    doomed, *others = jobs(tmp_path, "training.epochs=40")
+    doomed, *others = sweep_jobs(tmp_path, "training.epochs=40")
     doomed = replace(doomed, recipe=quick_recipe("ce", 0, "training.epochs=100000", "data.profile.max_count=100"))
     deaths: list[str] = []
     over = threading.Event()
@@ -153,24 +144,25 @@ def test_run_whose_process_dies_over_and_over_is_told_and_stops_no_other(tmp_pat
 @pytest.mark.long
 def test_run_that_fails_in_training_fails_alone_and_bad_input_stops_the_sweep(tmp_path: Path, cluster: Any) -> None:
     broken = quick_recipe("ce", 9, "optimizer.name=sgd", "optimizer.lr=1e30")
-    todo = [Job(broken, run_directory(tmp_path, broken), ""), *jobs(tmp_path)]
+    todo = [Job(broken, run_directory(tmp_path, broken), ""), *sweep_jobs(tmp_path)]
     failures = ray_sweep(todo, OPTIONS, Cluster(cluster.address), ignore)
     assert [failure.job.out.name for failure in failures] == ["seed-9"]
     assert "the loss became" in failures[0].reason
     assert all(RunDirectory(job.out).finished for job in todo[1:])
+    bad = sweep_jobs(tmp_path / "bad", "data.profile.max_count=5000")
     with pytest.raises(InputError, match="5000 were asked for"):
-        ray_sweep(jobs(tmp_path / "bad", "data.profile.max_count=5000"), OPTIONS, Cluster(cluster.address), ignore)
+        ray_sweep(bad, OPTIONS, Cluster(cluster.address), ignore)
 
 
 @pytest.mark.long
 def test_what_no_node_has_is_refused_at_once(tmp_path: Path, cluster: Any) -> None:
     told = "a run is to have 2 CPUs and 0 GPUs of one node, and the nodes have .*; lower --cpus-per-run"
     with pytest.raises(InputError, match=told):
-        ray_sweep(jobs(tmp_path), OPTIONS, Cluster(cluster.address, cpus=2.0), ignore)
+        ray_sweep(sweep_jobs(tmp_path), OPTIONS, Cluster(cluster.address, cpus=2.0), ignore)
     with pytest.raises(InputError, match="device cuda needs GPUs of the cluster"):
-        ray_sweep(jobs(tmp_path), replace(OPTIONS, device="cuda"), Cluster(cluster.address), ignore)
+        ray_sweep(sweep_jobs(tmp_path), replace(OPTIONS, device="cuda"), Cluster(cluster.address), ignore)
     with pytest.raises(InputError, match="a run with --device cpu needs no GPU"):
-        ray_sweep(jobs(tmp_path), OPTIONS, Cluster(cluster.address, gpus=0.5), ignore)
+        ray_sweep(sweep_jobs(tmp_path), OPTIONS, Cluster(cluster.address, gpus=0.5), ignore)
 
 
 @pytest.mark.long
@@ -201,7 +193,7 @@ def test_ended_command_ends_its_tasks(tmp_path: Path, cluster: Any, signal_: sig
 def test_runs_that_no_node_is_left_for_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_sweep_module, "NODES_SECONDS", 0.5)
     monkeypatch.setattr(ray_sweep_module, "ALONE_SECONDS", 2.0)
-    todo = jobs(tmp_path, "training.epochs=100000")
+    todo = sweep_jobs(tmp_path, "training.epochs=100000")
     with ray_cluster(workers=1) as lonely:
 
         def kill_it(line: dict[str, Any]) -> None:

@@ -14,21 +14,12 @@ from typing import Any
 
 import pytest
 
-from recipe_trees import quick_recipe, stop_after
+from recipe_trees import ignore, quick_recipe, stop_after, sweep_jobs
 from tailwise.errors import InputError
 from tailwise.training.engine import RunOptions, train
 from tailwise.training.sweep import Job, epochs_left, run_directory, sweep
 
 OPTIONS = RunOptions(threads=1, device="cpu")
-
-
-def jobs(out: Path, *overrides: str) -> list[Job]:
-    recipes = [quick_recipe(method, seed, *overrides) for method in ("ce", "gppe") for seed in (0, 1)]
-    return [Job(recipe, run_directory(out, recipe), f"make {recipe.method} {recipe.seed}") for recipe in recipes]
-
-
-def ignore(line: dict[str, Any]) -> None:
-    pass
 
 
 def test_runs_are_laid_out_by_recipe_method_and_seed(tmp_path: Path) -> None:
@@ -37,16 +28,16 @@ def test_runs_are_laid_out_by_recipe_method_and_seed(tmp_path: Path) -> None:
 
 def test_side_by_side_gives_the_weights_of_one_after_the_other(tmp_path: Path) -> None:
     lines: list[dict[str, Any]] = []
-    assert sweep(jobs(tmp_path / "one"), OPTIONS, 1, ignore) == []
-    assert sweep(jobs(tmp_path / "two"), OPTIONS, 2, lines.append) == []
+    assert sweep(sweep_jobs(tmp_path / "one"), OPTIONS, 1, ignore) == []
+    assert sweep(sweep_jobs(tmp_path / "two"), OPTIONS, 2, lines.append) == []
     assert len(lines) == 4 * 3
-    for first, second in zip(jobs(tmp_path / "one"), jobs(tmp_path / "two"), strict=True):
+    for first, second in zip(sweep_jobs(tmp_path / "one"), sweep_jobs(tmp_path / "two"), strict=True):
         assert (first.out / "weights.safetensors").read_bytes() == (second.out / "weights.safetensors").read_bytes()
         assert json.loads((second.out / "summary.json").read_text())["command"] == second.command
 
 
 def test_second_sweep_trains_only_what_is_not_finished(tmp_path: Path) -> None:
-    todo = jobs(tmp_path)
+    todo = sweep_jobs(tmp_path)
     train(todo[0].recipe, todo[0].out, OPTIONS)
     with pytest.raises(KeyboardInterrupt):
         train(todo[1].recipe, todo[1].out, RunOptions(threads=1, device="cpu", on_epoch=stop_after(2)))
@@ -60,7 +51,7 @@ def test_second_sweep_trains_only_what_is_not_finished(tmp_path: Path) -> None:
 @pytest.mark.parametrize("processes", [1, 2])
 def test_run_that_fails_in_training_is_told_and_stops_no_other(tmp_path: Path, processes: int) -> None:
     broken = quick_recipe("ce", 9, "optimizer.name=sgd", "optimizer.lr=1e30")
-    todo = [Job(broken, run_directory(tmp_path, broken), ""), *jobs(tmp_path)]
+    todo = [Job(broken, run_directory(tmp_path, broken), ""), *sweep_jobs(tmp_path)]
     failures = sweep(todo, OPTIONS, processes, ignore)
     assert [failure.job.out.name for failure in failures] == ["seed-9"]
     assert "the loss became" in failures[0].reason
@@ -70,14 +61,14 @@ def test_run_that_fails_in_training_is_told_and_stops_no_other(tmp_path: Path, p
 @pytest.mark.parametrize("processes", [1, 2])
 def test_input_that_cannot_be_used_stops_the_sweep(tmp_path: Path, processes: int) -> None:
     with pytest.raises(InputError, match="5000 were asked for"):
-        sweep(jobs(tmp_path, "data.profile.max_count=5000"), OPTIONS, processes, ignore)
+        sweep(sweep_jobs(tmp_path, "data.profile.max_count=5000"), OPTIONS, processes, ignore)
 
 
 def test_runs_of_other_settings_are_found_before_any_training(tmp_path: Path) -> None:
-    for done in jobs(tmp_path, "training.epochs=1")[2:]:
+    for done in sweep_jobs(tmp_path, "training.epochs=1")[2:]:
         train(done.recipe, done.out, OPTIONS)
     with pytest.raises(InputError) as error:
-        sweep(jobs(tmp_path), OPTIONS, 2, ignore)
+        sweep(sweep_jobs(tmp_path), OPTIONS, 2, ignore)
     assert str(error.value) == (
         f"{tmp_path}/digits/long-tailed-if20/gppe/seed-0 holds a run with another training.epochs (1, not 3); choose "
         "another --out or delete that run; so it is with 1 more of the 4 runs"
@@ -86,7 +77,7 @@ def test_runs_of_other_settings_are_found_before_any_training(tmp_path: Path) ->
 
 
 def test_killed_worker_is_told_and_the_next_sweep_goes_on(tmp_path: Path) -> None:
-    todo = jobs(tmp_path, "training.epochs=40")
+    todo = sweep_jobs(tmp_path, "training.epochs=40")
     victims: list[int] = []
 
     def kill_once(line: dict[str, Any]) -> None:
@@ -141,4 +132,4 @@ def test_killed_sweep_leaves_no_worker_behind(tmp_path: Path, signal_: signal.Si
 
 def test_two_jobs_for_one_directory_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"two runs would go to .*seed-0; name each recipe, method and seed once"):
-        sweep([*jobs(tmp_path), jobs(tmp_path)[0]], OPTIONS, 2, ignore)
+        sweep([*sweep_jobs(tmp_path), sweep_jobs(tmp_path)[0]], OPTIONS, 2, ignore)
