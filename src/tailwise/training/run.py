@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +21,8 @@ from tailwise.data.augment.batch import batch_generator
 from tailwise.data.augment.steps import augment, check_steps
 from tailwise.data.loader import Batches, PreparedData
 from tailwise.errors import InputError, StoppedError, TrainingError
-from tailwise.heads import ExpertHeads
 from tailwise.losses import ClassificationLoss, MultiExpertLoss
-from tailwise.metrics import classification_report
-from tailwise.models.ride import MultiExpertResNet, routed_logits
+from tailwise.models.ride import MultiExpertResNet
 from tailwise.recipes.config import ModelConfig, Recipe
 from tailwise.recipes.contrastive_config import BalancedContrast
 from tailwise.recipes.loss_config import LossConfig
@@ -34,6 +32,7 @@ from tailwise.routing import ExpertRouter
 from tailwise.sampling import Draw, epoch_generator
 from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint, saved_stage
 from tailwise.training.contrast import Contrast
+from tailwise.training.evaluation import Evaluation, Predictions
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
 from tailwise.training.processes import Processes, WholeModule, WholeOptimizer, own_part
 from tailwise.training.run_directory import RunDirectory
@@ -73,14 +72,6 @@ class _SecondStage:
     """Whether a sample is the same in every epoch: not augmented, and not of a list, whose images are cropped anew."""
 
 
-class _Predictions(NamedTuple):
-    """Logits (N, C) whose softmax are probabilities, targets (N,), on the CPU; with a router, of how many experts."""
-
-    logits: Tensor
-    targets: Tensor
-    experts: Tensor | None
-
-
 class Run:
     """The objects of one run while it lasts; those that train are the ones of its present stage."""
 
@@ -107,6 +98,7 @@ class Run:
             classifier = recipe.classifier(fitted, len(self.class_names), pretrained=True)
         self.dtype = torch.float64 if recipe.training.precision == "64-true" else torch.float32
         self.classifier = classifier.to(self.dtype)
+        self.evaluation = Evaluation(self.classifier, processes, self.dtype)
         with _named("loss"):
             self.loss: ClassificationLoss | MultiExpertLoss = self._built_loss(recipe.loss, recipe.training.epochs)
         if recipe.experts is not None:
@@ -259,7 +251,7 @@ class Run:
 
     def _training_features(self) -> tuple[Tensor, Tensor]:
         """Features (N, F) of the training samples, not augmented, and targets (N,), on the CPU."""
-        return self._of_all(self.train_batches, self.classifier.features)
+        return self.evaluation.outputs(self.train_batches, self.classifier.features)
 
     @property
     def _whole_classifier(self) -> Stateful:
@@ -306,7 +298,7 @@ class Run:
             line |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
             every = training.evaluate_every
             if every and (epoch + 1) % every == 0 and self.test_batches is not None:
-                line |= self._metrics("test", self._predict(self.test_batches))
+                line |= self._predictions(self.test_batches).metrics("test", self.class_counts)
             states = {name: part.state_dict() for name, part in self._parts.items()}
             if self.processes.first:
                 directory = self.directory
@@ -403,47 +395,8 @@ class Run:
         assert isinstance(weight, Tensor)
         return weight
 
-    def _predict(self, batches: Batches) -> _Predictions:
-        # Not the compiled network: other batches would need graphs of their own, and the next call overwrites results.
-        network = self.classifier if self.processes.in_parts else self.classifier.forward
-        if self.router is None:
-            found = self._of_all(batches, lambda inputs: self._inference_logits(network(inputs)))
-            return _Predictions(*found, None)
-
-        def routed(inputs: Tensor) -> Tensor:
-            logits, asked = self._routed(inputs)
-            return torch.cat([logits, asked.to(logits).unsqueeze(1)], dim=1)
-
-        outputs, targets = self._of_all(batches, routed)
-        return _Predictions(outputs[:, :-1].contiguous(), targets, outputs[:, -1].long())
-
-    def _routed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, C) of the experts that the router asks, and how many those are, (B,)."""
-        backbone, heads, router = self.classifier.backbone, self.classifier.head, self.router
-        assert isinstance(backbone, MultiExpertResNet)
-        assert isinstance(heads, ExpertHeads)
-        assert router is not None
-        images = self.classifier.standardize(inputs)
-        return routed_logits(backbone, heads, router, images, self._inference_logits)
-
-    def _inference_logits(self, logits: Tensor) -> Tensor:
-        return self.loss.inference_logits(logits.to(self.dtype))
-
-    def _of_all(self, batches: Batches, output: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """The outputs for every sample, the classifier in evaluation mode, and targets (N,), on the CPU."""
-        self.classifier.eval()
-        gathered = self.processes.share.gathered
-        done: list[tuple[Tensor, Tensor]] = []
-        with torch.no_grad(), self.fabric.autocast():
-            for inputs, targets in batches.in_order():
-                done.append((gathered(output(inputs).to(self.dtype), len(targets)), targets))
-        return torch.cat([outputs for outputs, _ in done]).cpu(), torch.cat([targets for _, targets in done]).cpu()
-
-    def _metrics(self, part: str, predictions: _Predictions) -> dict[str, float]:
-        report = classification_report(predictions.logits, predictions.targets, self.class_counts)
-        if predictions.experts is not None:
-            report["experts"] = float(predictions.experts.double().mean())
-        return {f"{part}/{name}": value for name, value in report.items()}
+    def _predictions(self, batches: Batches) -> Predictions:
+        return self.evaluation.predictions(batches, self.loss, self.router)
 
     def finish(self, command: str) -> dict[str, Any]:
         """Test the last weights, if the run is to be tested, and write what it leaves."""
@@ -452,17 +405,17 @@ class Run:
         predictions: dict[str, NDArray[Any]] = {}
         metrics: dict[str, float] = {}
         if self.validation_batches is not None:
-            held_out = self._predict(self.validation_batches)
+            held_out = self._predictions(self.validation_batches)
             predictions |= {
                 "validation_logits": held_out.logits.float().numpy(),
                 "validation_targets": held_out.targets.numpy(),
             }
             if self.test_batches is None:
-                metrics = self._metrics("validation", held_out)
+                metrics = held_out.metrics("validation", self.class_counts)
         if self.test_batches is not None:
-            tested = self._predict(self.test_batches)
+            tested = self._predictions(self.test_batches)
             predictions |= {"logits": tested.logits.float().numpy(), "targets": tested.targets.numpy()}
-            metrics = self._metrics("test", tested)
+            metrics = tested.metrics("test", self.class_counts)
             if tested.experts is not None:
                 predictions["experts"] = tested.experts.numpy()
         weights = self._whole_classifier.state_dict()
@@ -502,7 +455,7 @@ class Run:
 
         def held_out() -> tuple[Tensor, Tensor]:
             assert self.validation_batches is not None  # the recipe is refused without
-            predictions = self._predict(self.validation_batches)
+            predictions = self._predictions(self.validation_batches)
             return predictions.logits, predictions.targets
 
         stage2 = self.recipe.stage2
