@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 from torchmetrics import MetricCollection
 
@@ -13,10 +11,10 @@ SHARDS = {2: (slice(0, 90), slice(90, 300)), 4: (slice(0, 90), slice(90, 97), sl
 BATCHES = (1, 7, 2, 5)
 
 
-def evaluate(rank: int, processes: int, port: int, folder: str) -> None:
+def evaluate(rank: int, processes: int, folder: str) -> None:
     """Metrics of a set of which this rank sees its shard, in batches of its own number; saves what all find."""
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
+    meeting = f"file://{folder}.meeting"
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
     metrics = MetricCollection({name: build() for name, build in METRICS.items()})
     logits, target = (torch.tensor(values)[SHARDS[processes][rank]] for values in PROBLEMS["balanced"])
     computed = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from loss_cases import problem
@@ -26,10 +24,10 @@ def train(losses: list[ClassificationLoss], dtype: torch.dtype, share: slice) ->
             loss(logits[share].to(dtype), target[share])
 
 
-def train_share(rank: int, processes: int, port: int, file: str) -> None:
+def train_share(rank: int, processes: int, file: str) -> None:
     """Unequal shares; the last rank saves the states."""
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=processes)
+    meeting = f"file://{file}.meeting"
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
     states = []
     for dtype in DTYPES:
         losses = losses_with_state()

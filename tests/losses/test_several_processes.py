@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,7 @@ from tailwise.losses import LOSSES
 
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_gather_what_one_gathers_from_the_global_batch(processes: int, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(train_share, (processes, port, str(tmp_path / "states")), nprocs=processes)
+    torch.multiprocessing.spawn(train_share, (processes, str(tmp_path / "states")), nprocs=processes)
     together = iter(torch.load(tmp_path / "states", weights_only=True))
     for dtype in DTYPES:
         losses = losses_with_state()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,10 +174,7 @@ def test_collection_holds_one_state_for_each_family() -> None:
 
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_with_unequal_shards_find_what_one_finds(processes: int, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(evaluate, (processes, port, str(tmp_path)), nprocs=processes)
+    torch.multiprocessing.spawn(evaluate, (processes, str(tmp_path)), nprocs=processes)
     single = MetricCollection({name: build() for name, build in METRICS.items()})
     logits, target = (torch.tensor(values) for values in PROBLEMS["balanced"])
     found = [torch.load(tmp_path / str(rank), weights_only=True) for rank in range(processes)]
