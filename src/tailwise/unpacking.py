@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 from tailwise.reading import regular
 
 MEMBER = ".npy"
@@ -132,7 +132,7 @@ def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, NDA
     except (InputError, OSError):
         raise
     except Exception as error:  # zipfile and numpy raise all kinds of exceptions on broken files
-        raise ValueError(str(error).partition("\n")[0] or type(error).__name__) from error
+        raise ValueError(first_line(error)) from error
 
 
 def array_names(path: Path) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,16 @@ def test_a_crop_is_that_part_of_the_image() -> None:
 
 def test_a_missing_file_is_told_from_a_broken_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=one_line("there is no image a.jpg; put it there or take it off the list")):
+        decode_image("a.jpg", tmp_path / "a.jpg", 8)
+
+
+def test_a_file_that_may_not_be_read_is_told_from_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*given: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    (tmp_path / "a.jpg").write_bytes(png(Image.fromarray(COLOURS)))
+    monkeypatch.setattr("tailwise.data.images.Image.open", refused)
+    with pytest.raises(InputError, match=one_line("a.jpg cannot be read (Permission denied); make it readable")):
         decode_image("a.jpg", tmp_path / "a.jpg", 8)
 
 

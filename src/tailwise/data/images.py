@@ -95,6 +95,10 @@ def decode_image(
         raise InputError(
             f"{name} claims to have more than {MOST_PIXELS:,} pixels; make it smaller, or cut it into parts"
         ) from error
+    except OSError as error:
+        if error.errno is None:  # Pillow's own, of what is no image
+            raise InputError(f"{name} is not a readable image; replace or remove it") from error
+        raise InputError(f"{name} cannot be read ({error.strerror}); make it readable") from error
     except Exception as error:  # Pillow's decoders raise all kinds of exceptions on broken files
         raise InputError(f"{name} is not a readable image; replace or remove it") from error
     if image_size is not None:

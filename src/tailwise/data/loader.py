@@ -129,9 +129,6 @@ class Batches:
         self.count = len(arrays.targets)
         self.batch_size = batch_size
 
-    def __len__(self) -> int:
-        return -(-self.count // self.batch_size)
-
     @property
     def residence(self) -> str:
         """Where the samples come from in training: "resident on cuda, 38.1 MB", or streamed."""

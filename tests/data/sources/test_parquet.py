@@ -43,6 +43,12 @@ def cifar10(data_root: Path) -> Arrays:
     return Parquet(train=Path("cifar10/test.parquet"), test=Path("cifar10/test.parquet")).load(data_root, "train")
 
 
+def test_names_nested_too_deeply_are_no_names(tmp_path: Path) -> None:
+    table = pa.table({"image": [png(0), png(1)], "label": [0, 1]})
+    pq.write_table(table.replace_schema_metadata({"huggingface": "[" * 100_000}), tmp_path / "a.parquet")
+    assert Parquet(train=Path("a.parquet"), test=Path("a.parquet")).load(tmp_path, "train").class_names == ("0", "1")
+
+
 def test_cifar10_has_a_thousand_test_images_of_each_named_class(cifar10: Arrays) -> None:
     assert cifar10.class_names == CIFAR10
     assert list(cifar10.counts) == [1000] * 10

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tailwise.data.arrays import first_non_finite
 from tailwise.data.sources.base import Table, UserSource, locate
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 from tailwise.reading import regular
 
 
@@ -137,7 +137,7 @@ def _readable(path: Path) -> Iterator[None]:
         regular(path)
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a readable CSV table ({str(error).partition(chr(10))[0]})") from error
+        raise InputError(f"{path} is not a readable CSV table ({first_line(error)})") from error
 
 
 def _as_text(names: Sequence[str], columns: Sequence[str]) -> pyarrow.csv.ConvertOptions:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tailwise.data.arrays import Arrays
 from tailwise.data.sources.base import SourceModel, Split, arrays, expected_at, find_under
 from tailwise.data.sources.parquet import decode_column
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 from tailwise.reading import regular
 from tailwise.unpacking import require_memory
 
@@ -59,7 +59,7 @@ class IdxSource(SourceModel):
                 logging.getLogger("tailwise").info("fetching %s (%s) from the Hugging Face hub", self.hub_id, split)
                 table = datasets.load_dataset(self.hub_id, split=split).with_format("arrow")[:]
         except Exception as error:  # a missing package, network, hub, cache, disk: each has exceptions of its own
-            reason = str(error).partition("\n")[0] or type(error).__name__
+            reason = first_line(error)
             raise InputError(
                 f"{self.hub_id} cannot be downloaded ({reason}); "
                 f'go online after pip install "tailwise[hub]", or put {wanted}'

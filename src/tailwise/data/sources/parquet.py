@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 
 from tailwise.data.images import decode_images
 from tailwise.data.sources.base import ImageSize, Table, UserSource, locate
-from tailwise.errors import InputError
-from tailwise.reading import regular
+from tailwise.errors import InputError, first_line
+from tailwise.reading import parse_json, regular
 from tailwise.unpacking import memory_of_machine, require_memory
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
@@ -120,7 +119,7 @@ def _readable(path: Path) -> Iterator[None]:
         regular(path)
         yield
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise InputError(f"{path} is not a readable Parquet file ({reason})") from error
 
 
@@ -202,7 +201,7 @@ def _labels(path: Path, column: pa.ChunkedArray, names: tuple[str, ...] | None) 
 def _class_names(metadata: dict[bytes, bytes] | None, label_column: str) -> tuple[str, ...] | None:
     """The names in the schema metadata that the Hugging Face library writes, None where there are none."""
     try:
-        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        features = parse_json((metadata or {})[b"huggingface"].decode())["info"]["features"]
         return tuple(str(name) for name in features[label_column]["names"]) or None
     except (KeyError, TypeError, ValueError):
         return None

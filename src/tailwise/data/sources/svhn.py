@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tailwise.data.arrays import Arrays
 from tailwise.data.sources.base import SourceModel, Split, arrays, expected_at, find_under
 from tailwise.data.sources.hub_parquet import find_hub_parquet, read_hub_parquet
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 from tailwise.reading import regular
 from tailwise.unpacking import inflated_size
 
@@ -84,7 +84,7 @@ def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     except InputError:
         raise
     except Exception as error:  # scipy raises all kinds of exceptions on broken files
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise InputError(f"{path} is not a readable MATLAB 5 file ({reason}); fetch it anew") from error
     labels = content["y"].ravel()
     outside = np.flatnonzero(~np.isin(labels, np.arange(1, _ZERO + 1)))
