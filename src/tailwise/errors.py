@@ -21,6 +21,10 @@ class StoppedError(Exception):
     """One of several processes ends because of another, which says why; the command line prints nothing of it."""
 
 
+class TailwiseWarning(RuntimeWarning):
+    """What a user should know and nothing stops for; the command line prints it as one line."""
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says first, for a message of one line; its kind where it says nothing."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from recipe_trees import quick_recipe
-from tailwise.errors import InputError
+from tailwise.errors import InputError, TailwiseWarning
 from tailwise.training import hold
 from tailwise.training.engine import RunOptions, train
 from tailwise.training.hold import TakenOverError, held
+from tailwise.training.run_directory import RunDirectory
 
 ELSEWHERE = "0123 another-machine their-node 77\n"
 """The name that a process of another machine leaves."""
@@ -65,7 +68,11 @@ def test_process_of_this_machine_that_was_killed_is_not_waited_for(
         pass
 
 
-def test_process_of_another_machine_that_shows_life_is_refused_and_named(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:process 77 of their-node has not left")
+def test_process_of_another_machine_that_shows_life_is_refused_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hold, "SILENCE_SECONDS", 1e9)
     file = tmp_path / "run" / "state" / "holder"
     file.parent.mkdir(parents=True)
     file.write_text(ELSEWHERE)
@@ -84,9 +91,22 @@ def test_process_of_another_machine_that_shows_life_is_refused_and_named(tmp_pat
 def test_process_of_another_machine_that_is_silent_is_taken_over(tmp_path: Path) -> None:
     (tmp_path / "holder").write_text(ELSEWHERE)
     began = time.monotonic()
-    with held(tmp_path):
+    told = f"process 77 of their-node has not left {tmp_path.parent}; waiting up to 0.5 seconds for signs of its life"
+    with ExitStack() as stack:
+        with pytest.warns(TailwiseWarning, match=told):
+            stack.enter_context(held(tmp_path))
         assert time.monotonic() - began >= hold.SILENCE_SECONDS
         assert (tmp_path / "holder").read_text() != ELSEWHERE
+
+
+def test_lock_of_another_mount_of_the_same_folder_proves_nothing(tmp_path: Path) -> None:
+    """Two containers of one machine may see a shared file system each by a mount, and locks, of its own."""
+    with held(tmp_path):
+        unique, machine, *who = (tmp_path / "holder").read_text().split()
+    boot, _, mount = machine.rpartition(":")
+    (tmp_path / "holder").write_text(" ".join([unique, f"{boot}:{int(mount) + 1}", *who]))
+    with pytest.warns(TailwiseWarning, match="waiting up to 0.5 seconds"), held(tmp_path):
+        pass
 
 
 def test_holder_shows_life_while_it_holds(tmp_path: Path) -> None:
@@ -111,6 +131,22 @@ def test_run_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
     assert not (tmp_path / "weights.safetensors").exists()
     assert (tmp_path / "state" / "holder").read_text() == ELSEWHERE
+
+
+def test_record_of_the_run_that_took_over_is_left_alone(tmp_path: Path) -> None:
+    """As when the machine stood still before its first write."""
+    recipe = quick_recipe()
+    train(recipe, tmp_path, RunOptions(device="cpu", threads=1))
+    directory, config = RunDirectory(tmp_path), recipe.model_dump(mode="json")
+    fingerprint = str(np.load(tmp_path / "indices.npz")["fingerprint"])
+    before = {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    with directory.opened(config, {}, fingerprint):
+        (tmp_path / "state" / "holder").write_text(ELSEWHERE)
+        with pytest.raises(TakenOverError):
+            directory.keep_metrics(1)
+        with pytest.raises(TakenOverError):
+            directory.write_environment("cpu", "resident")
+    assert before == {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
 
 
 def test_run_that_another_finished_meanwhile_is_not_trained_again(tmp_path: Path) -> None:

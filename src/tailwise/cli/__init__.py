@@ -6,6 +6,9 @@ import errno
 import io
 import os
 import sys
+import time
+import warnings
+from typing import Any
 
 import typer
 
@@ -24,8 +27,8 @@ from tailwise.cli import (
     train,
     tune,
 )
-from tailwise.errors import InputError, StoppedError, TrainingError
-from tailwise.terminal import visible
+from tailwise.errors import InputError, StoppedError, TailwiseWarning, TrainingError, first_line
+from tailwise.terminal import echo, visible
 
 app = typer.Typer(
     name="tailwise",
@@ -42,6 +45,8 @@ app.add_typer(losses.app, name="losses", help=losses.__doc__, epilog=losses.EXAM
 # typer names no base class of its own for "the command line itself is wrong"; this one is BadParameter's parent.
 UsageError = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130
+SECONDS_FOR_ANOTHER = 3.0
+"""For the process that says why several end, and whose exit code counts, to come to its own end."""
 LONGEST_LINE = 1000
 OF_PATHS = (errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM)
 """What a system says of a path that a user should not have given."""
@@ -52,6 +57,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that a terminal has no letters for is no reason to stop
+    warnings.showwarning = _show_warning
     sys.exit(_exit_code())
 
 
@@ -63,7 +69,8 @@ def _exit_code() -> int:
     except TrainingError as error:
         return _say(str(error), 1)
     except StoppedError:
-        return 0  # what is wrong is not here, and any other code would end the process that says it
+        time.sleep(SECONDS_FOR_ANOTHER)  # what began the processes may end all of them when one has failed
+        return 1
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except Exception as error:
@@ -73,11 +80,20 @@ def _exit_code() -> int:
             raise
         if isinstance(error, OSError) and error.errno in OF_PATHS:
             return _say(f"cannot use {error.filename}: {error.strerror}; give another path", 2)
-        first = next(iter(str(error).strip().splitlines()), "")
-        return _say(f"{type(error).__name__}: {first} (TAILWISE_DEBUG=1 shows where)", 1)
+        return _say(f"{type(error).__name__}: {first_line(error)} (TAILWISE_DEBUG=1 shows where)", 1)
     if code == INTERRUPTED:
         return _say("stopped; compare goes on from here when run again, and so does tune; train with --resume", 1)
     return code if isinstance(code, int) else 0
+
+
+_show_python_warning = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **further: Any) -> None:
+    if issubclass(category, TailwiseWarning):
+        echo(f"note: {message}", err=True)
+    else:
+        _show_python_warning(message, category, *where, **further)
 
 
 def _say(message: str, code: int) -> int:

@@ -14,12 +14,13 @@ import sys
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from tailwise.errors import InputError
+from tailwise.errors import InputError, TailwiseWarning
 
 if sys.platform != "win32":
     import fcntl
@@ -84,8 +85,9 @@ def held(folder: Path, wait: bool = False) -> Iterator[Hold]:
     with (folder / "lock").open("w") as lock:
         locks_hold = _take_lock(lock, wait)
         file = folder / "holder"
-        _await_silence(file, wait, locks_hold)
-        hold = Hold(file, f"{uuid.uuid4().hex} {_machine()} {platform.node()} {os.getpid()}\n")
+        machine = _machine(folder)
+        _await_silence(file, wait, machine if locks_hold else None)
+        hold = Hold(file, f"{uuid.uuid4().hex} {machine} {platform.node()} {os.getpid()}\n")
         hold.begin()
         ended = threading.Event()
         beats = threading.Thread(target=hold.beat, args=(ended,), daemon=True)
@@ -142,12 +144,23 @@ class _Sign(NamedTuple):
         return f"process {words[3]} of {words[2]}" if len(words) == 4 else "another process"
 
 
-def _await_silence(file: Path, wait: bool, locks_hold: bool) -> None:
-    """Return when whoever left its name in the file is dead."""
-    seen, since = _sign(file), time.monotonic()
+def _await_silence(file: Path, wait: bool, machine: str | None) -> None:
+    """Return when whoever left its name in the file is dead.
+
+    Args:
+        file: of the name.
+        wait: for another process to end, instead of refusing.
+        machine: of this process, if a lock tells anything there.
+    """
+    seen, since, told = _sign(file), time.monotonic(), False
     while seen is not None:
-        if locks_hold and seen.machine == _machine():
+        if machine is not None and seen.machine == machine:
             return  # it had the lock that this process has now
+        if not told:
+            told = True
+            place, seconds = file.parents[1], SILENCE_SECONDS
+            message = f"{seen.process} has not left {place}; waiting up to {seconds:g} seconds for signs of its life"
+            warnings.warn(message, TailwiseWarning, stacklevel=2)
         if time.monotonic() - since >= SILENCE_SECONDS:
             return
         time.sleep(LOOK_SECONDS)
@@ -174,8 +187,10 @@ def _read(file: Path) -> str | None:
     return None
 
 
-def _machine() -> str:
-    """This machine since it was started: what locks hold within; those of an earlier start are gone."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{uuid.getnode():012x}"
+def _machine(folder: Path) -> str:
+    """What locks of a folder hold within: this machine since it was started, and its mount of the file system."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot = f"{uuid.getnode():012x}"
+    return f"{boot}:{folder.stat().st_dev}"

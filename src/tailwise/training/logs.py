@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from tailwise.errors import InputError, first_line
+from tailwise.errors import InputError, TailwiseWarning, first_line
 from tailwise.extras import require_extra
 from tailwise.recipes.config import Recipe
 from tailwise.recipes.logging_config import LogConfig, MLflowLog, TensorBoardLog, WandbLog
@@ -133,7 +133,7 @@ class RunLogs:
         except Exception as error:  # servers, disks, libraries: each has exceptions of its own
             self._logs.remove(log)
             message = f"the log to {log.name} has ended ({first_line(error)}); the training goes on"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            warnings.warn(message, TailwiseWarning, stacklevel=2)
 
 
 @contextmanager

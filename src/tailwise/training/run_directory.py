@@ -29,7 +29,6 @@ from tailwise.unpacking import read_arrays
 
 SHOWN_OF_SUMMARY = ("metrics", "model", "num_parameters", "seconds", "data", "loss")
 
-
 SYNCED_SECONDS = 1.0
 """How long an epoch takes from which on its files are synced, which may take tens of milliseconds."""
 
@@ -136,7 +135,7 @@ class RunDirectory:
                     f"{self.path} was begun on other data; restore them, choose another --out or delete it"
                 )
             if not (self.path / "config.yaml").exists():
-                write_atomically(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+                self._write("config.yaml", yaml.safe_dump(config, sort_keys=False))
             if not (self.path / "indices.npz").exists():
                 self.write_arrays("indices.npz", **samples, fingerprint=np.array(fingerprint))
             yield
@@ -162,6 +161,10 @@ class RunDirectory:
         if self._hold is not None:
             self._hold.check()
 
+    def _write(self, name: str, content: bytes | str) -> None:
+        self._check_hold()
+        write_atomically(self.path / name, content, self.synced)
+
     def write_environment(self, device: str, data: str) -> None:
         """What the numbers were made with, and where the data were; a resumed run keeps the record of each part."""
         file = self.path / "environment.json"
@@ -176,28 +179,25 @@ class RunDirectory:
                 environment = {**first, "resumed": [*first.get("resumed", []), environment]}
             except (OSError, ValueError, TypeError) as error:
                 raise InputError(f"{file} cannot be read ({error}); delete it, and the run goes on") from error
-        write_atomically(file, json.dumps(environment, indent=2) + "\n")
+        self._write(file.name, json.dumps(environment, indent=2) + "\n")
 
     def write_arrays(self, name: str, **arrays: NDArray[Any]) -> None:
         """Compressed npz, without pickled objects."""
-        self._check_hold()
         buffer = BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for key, array in arrays.items():
                 with archive.open(f"{key}.npy", "w") as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
-        write_atomically(self.path / name, buffer.getvalue(), self.synced)
+        self._write(name, buffer.getvalue())
 
     def write_weights(self, state: dict[str, Tensor], name: str = "weights.safetensors") -> None:
         """All parameters and constants of the classifier, or under another name of what else was trained."""
-        self._check_hold()
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        write_atomically(self.path / name, save(tensors), self.synced)
+        self._write(name, save(tensors))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """The last file of a run."""
-        self._check_hold()
-        write_atomically(self.path / "summary.json", json.dumps(summary, indent=2) + "\n", self.synced)
+        self._write("summary.json", json.dumps(summary, indent=2) + "\n")
 
     def read_summary(self) -> dict[str, Any]:
         """What ``write_summary`` wrote.
@@ -233,17 +233,23 @@ class RunDirectory:
         """Drop lines of epochs that the checkpoint does not know, and a line that was cut short.
 
         Raises:
-            InputError: one of the others is broken.
+            InputError: one of the others is broken, or is not there.
         """
         file, kept = self.path / "metrics.jsonl", self.metrics()[:epochs]
+        if len(kept) < epochs:
+            raise InputError(
+                f"{file} has {len(kept)} of the {epochs} epochs that were trained; delete the run directory and train "
+                "again"
+            )
         for number, line in enumerate(kept, 1):
             try:
-                float(parse_json(line)["seconds"])
+                seconds = float(parse_json(line)["seconds"])
             except (ValueError, TypeError, KeyError) as error:
                 raise InputError(
                     f"{file} has no epoch in line {number} ({error}); delete the run directory and train again"
                 ) from error
-        write_atomically(file, "".join(f"{line}\n" for line in kept))
+            self.synced = self.synced or seconds >= SYNCED_SECONDS
+        self._write(file.name, "".join(f"{line}\n" for line in kept))
 
 
 def _with_defaults(recorded: Any) -> Any:
