@@ -25,7 +25,7 @@ from tailwise.training.engine import RunOptions
 from tailwise.training.ray_node import Order, train_on_node
 from tailwise.training.ray_sweep import Cluster, ray_sweep
 from tailwise.training.run_directory import RunDirectory
-from tailwise.training.sweep import Job, run_directory, sweep
+from tailwise.training.sweep import RETRIES, Job, run_directory, sweep
 
 OPTIONS = RunOptions(threads=1, device="cpu")
 
@@ -138,7 +138,7 @@ def test_run_whose_process_dies_over_and_over_is_told_and_stops_no_other(tmp_pat
     assert "its process died 4 times in epoch" in failures[0].reason
     assert "the same command goes on from here" in failures[0].reason
     assert all(RunDirectory(job.out).finished for job in others)
-    assert len(deaths) >= ray_sweep_module.RETRIES
+    assert len(deaths) >= RETRIES
 
 
 @pytest.mark.long

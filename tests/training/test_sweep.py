@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from recipe_trees import ignore, quick_recipe, stop_after, sweep_jobs
-from tailwise.errors import InputError
+from tailwise.errors import InputError, TailwiseWarning
 from tailwise.training.engine import RunOptions, train
 from tailwise.training.sweep import Job, epochs_left, run_directory, sweep
 
@@ -76,20 +78,43 @@ def test_runs_of_other_settings_are_found_before_any_training(tmp_path: Path) ->
     assert not (tmp_path / "digits/long-tailed-if20/ce").exists()
 
 
-def test_killed_worker_is_told_and_the_next_sweep_goes_on(tmp_path: Path) -> None:
+def test_worker_that_is_killed_is_told_and_every_run_is_finished_with_no_epoch_twice(tmp_path: Path) -> None:
     todo = sweep_jobs(tmp_path, "training.epochs=40")
-    victims: list[int] = []
+    lines: list[dict[str, Any]] = []
+    deaths: list[str] = []
 
     def kill_once(line: dict[str, Any]) -> None:
-        if not victims:
-            victims.append(next(iter(multiprocessing.active_children())).pid or 0)
-            os.kill(victims[0], signal.SIGKILL)
+        if not lines:
+            os.kill(next(iter(multiprocessing.active_children())).pid or 0, signal.SIGKILL)
+        lines.append(line)
 
-    failures = sweep(todo, OPTIONS, 2, kill_once)
-    assert failures
-    assert all("the same command goes on from here" in failure.reason for failure in failures)
-    assert sweep(todo, OPTIONS, 2, ignore) == []
+    assert sweep(todo, OPTIONS, 2, kill_once, on_death=deaths.append) == []
+    assert 1 <= len(deaths) <= 2
+    assert all(re.fullmatch(rf"the process of {tmp_path}/\S+ was killed; it goes on after .*", said) for said in deaths)
+    assert sorted(line["epoch"] for line in lines) == sorted(list(range(1, 41)) * 4)
     assert all((job.out / "summary.json").exists() for job in todo)
+
+
+def test_runs_whose_processes_are_killed_over_and_over_are_given_up(tmp_path: Path) -> None:
+    todo = sweep_jobs(tmp_path, "training.epochs=100000")[:2]
+    over = threading.Event()
+
+    def kill_all() -> None:
+        while not over.is_set():
+            for child in multiprocessing.active_children():
+                child.kill()
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill_all)
+    killer.start()
+    try:
+        with pytest.warns(TailwiseWarning, match="was killed; it goes on after epoch 0"):
+            failures = sweep(todo, OPTIONS, 2, ignore)
+    finally:
+        over.set()
+        killer.join()
+    reason = "its process was killed 4 times in epoch 1; the same command goes on from here"
+    assert {(failure.job.out, failure.reason) for failure in failures} == {(job.out, reason) for job in todo}
 
 
 def start_sweep(out: Path) -> subprocess.Popen[str]:

@@ -93,7 +93,7 @@ def run(
     options = RunOptions(data_root, device, threads_each, compile=compiled)
     with epoch_progress(f"{len(everything)} runs", epochs_left(everything)) as on_epoch:
         if cluster:
-            failures = ray_sweep(everything, options, cluster, on_epoch, lambda told: echo(told, err=True))
+            failures = ray_sweep(everything, options, cluster, on_epoch)
         else:
             failures = sweep(everything, options, processes, on_epoch)
 

@@ -40,7 +40,6 @@ class Answer:
     unusable: the node itself cannot be used, or what it was given.
     """
 
-    node: str
     reason: str | None = None
     unusable: bool = False
 
@@ -50,17 +49,17 @@ def train_on_node(order: Order) -> Answer:
     node = platform.node()
     if order.version != tailwise.__version__:
         reason = f"has tailwise {tailwise.__version__}, not {order.version}; install the same version on every node"
-        return Answer(node, f"node {node} {reason}", unusable=True)
+        return Answer(f"node {node} {reason}", unusable=True)
     if unseen := _unseen(order.shared):
         what = f"the folder of the runs, {unseen.parent}" if unseen == order.shared[0] else str(unseen)
         reason = f"does not see {what}; put the runs and the data where every node has them under the same path"
-        return Answer(node, f"node {node} {reason}", unusable=True)
+        return Answer(f"node {node} {reason}", unusable=True)
     with suppress(OSError):
         os.chdir(order.folder)
     # A process that died may still hold the directory, and one on a node that was cut off may still train in it.
     options = replace(order.options, resume=True, wait=True)
     failure = train_job(order.job, options, stop_at_bad_input=False)
-    return Answer(node) if failure is None else Answer(node, failure.reason, failure.bad_input)
+    return Answer() if failure is None else Answer(f"{failure.reason} (on node {node})", failure.bad_input)
 
 
 def _unseen(shared: tuple[Path, ...]) -> Path | None:

@@ -7,7 +7,6 @@ read there.
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import re
@@ -16,7 +15,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,18 @@ from tailwise.training.device import available_cores
 from tailwise.training.engine import RunOptions
 from tailwise.training.ray_node import Answer, Order, train_on_node
 from tailwise.training.run_directory import RunDirectory
-from tailwise.training.sweep import Failure, Job, Report, check_places, check_settings
+from tailwise.training.sweep import (
+    LOOK_SECONDS,
+    Attempt,
+    Failure,
+    Job,
+    OnDeath,
+    Report,
+    check_places,
+    check_settings,
+    note,
+)
 
-RETRIES = 3
-"""Times that a run goes on after its process died without having finished a further epoch."""
-LOOK_SECONDS = 0.5
 NODES_SECONDS = 10.0
 ALONE_SECONDS = 60.0
 """How long there may be no node with room for a run before those that are left are given up."""
@@ -75,39 +81,12 @@ class Cluster:
         return max(1, int(self.cpus))
 
 
-@dataclass
-class _Attempt:
-    """A job under way.
-
-    epochs: on record and reported. deaths: of its processes since the last epoch that was finished, and ``reached``
-    the number of epochs at the last of them.
-    """
-
-    job: Job
-    epochs: int
-    deaths: int = 0
-    reached: int = -1
-
-    def report(self, on_epoch: Report) -> None:
-        """Tell of the epochs that were put on record since."""
-        for line in RunDirectory(self.job.out).metrics()[self.epochs :]:
-            with suppress(ValueError):  # a line that is being written
-                told = json.loads(line)
-                self.epochs += 1
-                on_epoch(told)
-
-    def died(self) -> None:
-        """Its process is no more."""
-        self.deaths = self.deaths + 1 if self.epochs == self.reached else 1
-        self.reached = self.epochs
-
-
 def ray_sweep(
     jobs: Sequence[Job],
     options: RunOptions,
     cluster: Cluster,
     on_epoch: Report,
-    on_death: Callable[[str], None] = lambda told: None,
+    on_death: OnDeath = note,
 ) -> list[Failure]:
     """Train every job as a task of Ray; finished runs are left as they are, interrupted ones go on.
 
@@ -157,20 +136,20 @@ class _Sweep:
         submit: Callable[[Job], Any],
         has_room: Callable[[], bool],
         on_epoch: Report,
-        on_death: Callable[[str], None],
+        on_death: OnDeath,
     ) -> None:
         self.ray = ray
         self.submit = submit
         self.has_room = has_room
         self.on_epoch = on_epoch
         self.on_death = on_death
-        self.waiting: deque[_Attempt] = deque()
-        self.running: dict[Any, _Attempt] = {}
+        self.waiting: deque[Attempt] = deque()
+        self.running: dict[Any, Attempt] = {}
         self.failures: list[Failure] = []
 
     def run(self, jobs: Sequence[Job], at_once: int) -> list[Failure]:
         """Until every job is finished or has failed."""
-        self.waiting.extend(_Attempt(job, RunDirectory(job.out).epochs) for job in jobs)
+        self.waiting.extend(Attempt(job, RunDirectory(job.out).epochs) for job in jobs)
         last_room = looked = time.monotonic()
         while self.waiting or self.running:
             while self.waiting and len(self.running) < at_once:
@@ -205,15 +184,12 @@ class _Sweep:
         if answer.reason is not None:
             self.failures.append(Failure(attempt.job, answer.reason))
 
-    def _died(self, attempt: _Attempt, error: Exception) -> None:
-        attempt.died()
-        why = "ran out of memory" if isinstance(error, self.ray.exceptions.OutOfMemoryError) else "died"
-        if attempt.deaths > RETRIES:
-            reason = f"its process {why} {attempt.deaths} times in epoch {attempt.epochs + 1}"
-            self.failures.append(Failure(attempt.job, f"{reason}; the same command goes on from here"))
-            return
-        self.on_death(f"the process of {attempt.job.out} {why}; it goes on after epoch {attempt.epochs}")
-        self.waiting.appendleft(attempt)
+    def _died(self, attempt: Attempt, error: Exception) -> None:
+        how = "ran out of memory" if isinstance(error, self.ray.exceptions.OutOfMemoryError) else "died"
+        if failure := attempt.died(how, self.on_death):
+            self.failures.append(failure)
+        else:
+            self.waiting.appendleft(attempt)
 
     def _give_up(self) -> None:
         """Nobody is left to train the rest."""
