@@ -322,10 +322,11 @@ def test_bf16_training_learns(tmp_path: Path) -> None:
     assert summary["metrics"]["test/accuracy"] > 0.7
 
 
+@pytest.mark.parametrize("clipped", [(), ("training.clip_norm=1",)], ids=["any gradient", "clipped gradients"])
 def test_loss_that_is_no_longer_finite_stops_with_the_mend_and_keeps_the_last_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clipped: tuple[str, ...]
 ) -> None:
-    recipe = quick_recipe()
+    recipe = quick_recipe("ce", 0, *clipped)
     train(recipe, tmp_path / "whole", ONE_THREAD)
     losses = {"left": 12}  # epochs have four batches: the third epoch's first loss is no number
 
@@ -342,6 +343,15 @@ def test_loss_that_is_no_longer_finite_stops_with_the_mend_and_keeps_the_last_ch
     assert not (tmp_path / "cut/summary.json").exists()
     resumed(recipe, tmp_path / "cut")
     assert weights_of(tmp_path / "whole") == weights_of(tmp_path / "cut")
+
+
+def test_record_with_fewer_epochs_than_were_trained_is_named(tmp_path: Path) -> None:
+    """As a power cut may leave it."""
+    with pytest.raises(KeyboardInterrupt):
+        train(quick_recipe(), tmp_path, RunOptions(threads=1, device="cpu", on_epoch=stop_after(2)))
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"metrics\.jsonl has 0 of the 2 epochs that were trained; delete the run"):
+        resumed(quick_recipe(), tmp_path)
 
 
 def test_directory_with_a_run_is_refused_without_resume(tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 import os
+import re
 import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,13 @@ import pytest
 import torch
 
 from recipe_trees import quick_recipe
+from tailwise.data.streaming import StreamedSamples
 from tailwise.errors import InputError, TrainingError
 from tailwise.losses import CrossEntropyLoss
+from tailwise.recipes.config import Recipe
 from tailwise.training.engine import RunOptions, train
+from tailwise.training.faults import faults_named
+from tailwise.training.run_directory import RunDirectory
 from training.test_engine_streaming import listed_recipe
 
 GOING_ON = "what is saved is kept, and --resume goes on after the last whole epoch"
@@ -195,21 +202,58 @@ def test_batch_that_is_too_large_for_the_memory_is_named_with_its_setting(
     assert_goes_on(tmp_path / "run", whole)
 
 
-def test_worker_that_decodes_and_dies_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dying(*given: object) -> None:
-        raise RuntimeError("DataLoader worker (pid 12) is killed by signal: Bus error. Out of shared memory.\nMore")
+def test_process_that_decodes_and_is_killed_is_named_and_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = listed_recipe(tmp_path)
+    train(recipe, tmp_path / "whole", options())
+    monkeypatch.setattr("tailwise.data.loader.StreamedSamples", partial(StreamedSamples, workers=1))
+    forward, seen = CrossEntropyLoss.forward, [0]
 
-    monkeypatch.setattr(CrossEntropyLoss, "forward", dying)
-    with pytest.raises(TrainingError, match=r"died \(DataLoader worker \(pid 12\) .*\): decode in the run itself with"):
-        train(quick_recipe(), tmp_path, options())
+    def killing(self: CrossEntropyLoss, *given: torch.Tensor) -> torch.Tensor:
+        seen[0] += 1
+        if seen[0] == 6:  # in the second epoch of four batches
+            for worker in multiprocessing.active_children():
+                worker.kill()
+        return forward(self, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CrossEntropyLoss, "forward", killing)
+        with pytest.raises(TrainingError) as stopped:
+            train(recipe, tmp_path / "run", options())
+    told = r"a process that decodes images died \(DataLoader worker .*\): decode in the run itself with --threads 1; "
+    assert re.fullmatch(told + GOING_ON, str(stopped.value))
+    assert RunDirectory(tmp_path / "run").epochs == 1
+    train(recipe, tmp_path / "run", options(resume=True))
+    for file in ("weights.safetensors", "predictions.npz"):
+        assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
-def test_other_errors_keep_their_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_of_another_file_is_named_by_that_file(small_disk: Path, tmp_path: Path) -> None:
+    with (
+        pytest.raises(TrainingError, match=rf"no room for {small_disk}/cache on {small_disk} \("),
+        faults_named(tmp_path / "run", 8),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(small_disk / "cache"))
+
+
+def test_batch_that_is_too_small_for_batch_normalisation_is_named_with_its_setting(tmp_path: Path) -> None:
+    """ResNet-20 halves four pixels twice, and nine of 28 samples leave one."""
+    config = listed_recipe(tmp_path).model_dump(mode="json")
+    config["data"]["source"] |= {"image_size": 4, "resize": 4}
+    config |= {"model": {"name": "resnet20"}, "training": {"epochs": 1, "batch_size": 9}}
+    told = "needs more than one sample, and a training.batch_size of 9 leaves a batch of one; choose another"
+    with pytest.raises(InputError, match=told):
+        train(Recipe.model_validate(config), tmp_path / "run", options())
+
+
+@pytest.mark.parametrize("said", ["shapes differ", "out of resource: shared memory, Required: 262144"])
+def test_other_errors_keep_their_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     def wrong(*given: object) -> None:
-        raise RuntimeError("shapes differ")
+        raise RuntimeError(said)
 
     monkeypatch.setattr(CrossEntropyLoss, "forward", wrong)
-    with pytest.raises(RuntimeError, match=r"^shapes differ$"):
+    with pytest.raises(RuntimeError, match=f"^{said}$"):
         train(quick_recipe(), tmp_path, options())
 
 

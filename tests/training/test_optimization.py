@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning_fabric.plugins.precision import MixedPrecision
 from pydantic import TypeAdapter
 
 from tailwise.recipes.optimizer_config import LearningRateConfig, Optimizer
@@ -58,6 +59,24 @@ def test_staircase_goes_down_a_tenth_every_ten_epochs_to_a_tenth(epochs: int, fi
 def test_start_belongs_to_the_staircase(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="belongs to the staircase schedule, which needs it"):
         LearningRateConfig(**fields)
+
+
+def scaled_step(optimizer: torch.optim.Optimizer, weight: torch.nn.Parameter, precision: MixedPrecision) -> None:
+    precision.backward((weight * torch.tensor([30.0, 40.0])).sum(), None)
+    precision.unscale_gradients(optimizer)
+    torch.nn.utils.clip_grad_norm_([weight], 5.0)
+    precision.optimizer_step(optimizer)
+
+
+def test_optimizer_that_is_not_fused_takes_clipped_float16_gradients() -> None:
+    """A fused one, which undoes the scale in its step, is refused by Fabric."""
+    config = TypeAdapter(Optimizer).validate_python({"name": "sgd", "lr": 1.0, "momentum": 0.0, "weight_decay": 0.0})
+    weight = torch.nn.Parameter(torch.zeros(2))
+    precision = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu"))
+    scaled_step(build_optimizer(config, [weight], "cpu", fused=False), weight, precision)
+    torch.testing.assert_close(weight.detach(), torch.tensor([-3.0, -4.0]))
+    with pytest.raises(NotImplementedError, match="Gradient clipping"):
+        scaled_step(build_optimizer(config, [weight], "cpu"), weight, precision)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,6 +16,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import together
+from data.image_files import write_image
 from recipe_trees import QUICK, quick_recipe, stop_after
 from tailwise.errors import InputError
 from tailwise.training.engine import RunOptions, train
@@ -93,6 +97,41 @@ def test_command_begins_the_other_process_itself_and_speaks_once(undisturbed: Pa
     assert again.stderr.strip() == held + "choose another --out, or delete it"
 
 
+LONGER = ("--set", "training.epochs=60", "--set", "training.clip_norm=0.5")
+
+
+@pytest.fixture(scope="module")
+def undisturbed_for_longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("longer")
+    assert subprocess.run([sys.executable, *GALA, *LONGER, "--out", str(out)], check=False).returncode == 0
+    return out
+
+
+@pytest.mark.parametrize(
+    ("parallel", "victim"),
+    [pytest.param("ddp", 0, marks=pytest.mark.long), pytest.param("ddp", 1, marks=pytest.mark.long), ("fsdp", 1)],
+)
+def test_process_that_is_killed_ends_the_others_and_one_goes_on_alone(
+    parallel: str, victim: int, undisturbed_for_longer: Path, tmp_path: Path
+) -> None:
+    options = ("--devices", "2", "--parallel", parallel, "--out", tmp_path)
+    processes = together.start([*GALA, *LONGER, *options], 2)
+    while not (tmp_path / "state/last.safetensors").exists():
+        assert processes[0].poll() is None
+        time.sleep(0.01)
+    processes[victim].kill()
+    ends = [process.communicate(timeout=100)[1] for process in processes]
+    assert processes[1 - victim].returncode == 1
+    # The first says so; if it is the one, whoever began the processes does.
+    told = "tailwise: another of the 2 processes is gone; go on with --resume" if victim else ""
+    assert ends[1 - victim].strip().splitlines()[-1:] == [told] * bool(told)
+    epochs = len((tmp_path / "metrics.jsonl").read_text().splitlines())
+    assert epochs < 60
+    alone = [sys.executable, *GALA, *LONGER, "--resume", "--out", str(tmp_path)]
+    assert subprocess.run(alone, check=False, timeout=100).returncode == 0
+    assert_same_weights(tmp_path, undisturbed_for_longer)
+
+
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_run_of_one_process_is_resumed_by_two(parallel: str, undisturbed: Path, tmp_path: Path) -> None:
     cut = RunOptions(threads=1, device="cpu", on_epoch=stop_after(1))
@@ -105,20 +144,74 @@ def test_run_of_one_process_is_resumed_by_two(parallel: str, undisturbed: Path, 
     assert_same_weights(tmp_path, undisturbed)
 
 
-def test_what_one_process_alone_does_not_find_is_said_by_the_first(tmp_path: Path) -> None:
+def table(folder: Path, last: float) -> None:
+    rows = "".join(f"{row},{row % 2}\n" for row in range(20))
+    (folder / "samples.csv").write_text(f"a,label\n{rows}{last},1\n")
+
+
+def nothing(folder: Path) -> None:
+    """No data here."""
+
+
+SOURCE = "{name: csv, train: samples.csv, test: samples.csv, target: label}"
+NATURAL = ("--set", "data.profile={name: natural}")
+OF_TABLE = ("--set", f"data.source={SOURCE}", *NATURAL, "--data-root", ".")
+
+
+@pytest.mark.parametrize(
+    ("second", "further", "told"),
+    [
+        (nothing, (), r"process 1 of 2: .*samples\.csv.* \(on \S+\)"),
+        pytest.param(
+            partial(table, last=7.5),
+            (),
+            "the data are not the same on all machines; give --data-root the same files .*",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            partial(table, last=7),
+            ("--loss", "ldam"),
+            "loss: ldam scales cosines, but the head is linear; .*",
+            marks=pytest.mark.long,
+        ),
+        (partial(table, last=7), ("--resume",), r"not all processes see the same run/state/last\.safetensors; put .*"),
+    ],
+    ids=["data of the first alone", "other data", "a wrong recipe", "a checkpoint of the first alone"],
+)
+def test_what_is_wrong_with_any_process_is_said_once_before_training(
+    second: Callable[[Path], None], further: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
     places = [tmp_path / "first", tmp_path / "second"]
-    for place in places:
+    for place, fill in zip(places, (partial(table, last=7), second), strict=True):
         place.mkdir()
-    (places[0] / "samples.csv").write_text("a,label\n" + "".join(f"{row},{row % 2}\n" for row in range(20)))
-    source = "data.source={name: csv, train: samples.csv, test: samples.csv, target: label}"
-    settings = ("--set", source, "--set", "data.profile={name: natural}", "--data-root", ".")
-    options = ("--devices", "2", "--out", tmp_path / "run", *settings)
-    command = ("-m", "tailwise", "train", RECIPE, *options, *ON_CPU)
-    first, second = (process.communicate(timeout=200) for process in together.start(command, 2, places))
-    assert first[0] == ""
-    assert re.fullmatch(r"tailwise: process 1 of 2: .*samples\.csv.* \(on \S+\)", first[1].strip())
-    assert (second[0], second[1].strip()) == ("", "")
-    assert not (tmp_path / "run").exists()
+        fill(place)
+    command = ("-m", "tailwise", "train", RECIPE, *OF_TABLE, "--set", "training.epochs=2", "--out", "run", *ON_CPU)
+    if "--resume" in further:
+        began = [sys.executable, *command]
+        assert subprocess.run(began, cwd=places[0], check=False, capture_output=True).returncode == 0
+        (places[0] / "run/summary.json").unlink()
+    processes = together.start([*command, *further, "--devices", "2"], 2, places)
+    (output, error), (other_output, other_error) = (process.communicate(timeout=200) for process in processes)
+    assert (output, other_output, other_error) == ("", "", "")
+    assert re.fullmatch(f"tailwise: {told}", error.strip())
+    assert [process.returncode for process in processes] == [2, 1]
+    assert "--resume" in further or not list(tmp_path.glob("*/run"))
+
+
+@pytest.mark.long
+def test_batch_that_is_too_small_for_batch_normalisation_is_told_once(tmp_path: Path) -> None:
+    """ResNet-20 halves four pixels twice."""
+    for row in range(9):
+        write_image(tmp_path / f"{row}.png", 20 * row)
+    (tmp_path / "list.txt").write_text("".join(f"{row}.png {row % 2}\n" for row in range(9)))
+    source = "{name: image-list, train: list.txt, test: list.txt, image_size: 4, resize: 4}"
+    network = ("--set", "model={name: resnet20, widths: null}", "--set", "training.batch_size=4")
+    settings = ("--set", f"data.source={source}", *NATURAL, *network, "--data-root", tmp_path)
+    command = ("-m", "tailwise", "train", RECIPE, *settings, "--out", tmp_path / "run", *ON_CPU, "--devices", "2")
+    processes = together.start(command, 2)
+    errors = [line for process in processes for line in process.communicate(timeout=200)[1].splitlines()]
+    told = "tailwise: batch normalisation needs more than one sample, and a training.batch_size of 4 leaves a batch "
+    assert [line for line in errors if line.startswith("tailwise: ")] == [f"{told}of one; choose another"]
 
 
 @pytest.mark.parametrize(

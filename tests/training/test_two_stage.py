@@ -26,7 +26,7 @@ from tailwise.models.mlp import MLP
 from tailwise.recipes.catalog import load_recipe
 from tailwise.recipes.config import Recipe
 from tailwise.recipes.stage2_config import MiSLAS
-from tailwise.training.checkpoint import saved_stage
+from tailwise.training.checkpoint import read_checkpoint
 from tailwise.training.engine import RunOptions, TrainingError, train
 from tailwise.training.sweep import Job, epochs_left
 from tailwise.two_stage import FrozenBackbone, LearnableWeightScaling
@@ -178,7 +178,7 @@ def test_run_interrupted_in_either_stage_resumes_to_the_bit(name: str, after: in
     train(recipe, tmp_path / "whole", ONE_THREAD)
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "cut", RunOptions(threads=1, device="cpu", on_epoch=stop_after(after)))
-    assert saved_stage(tmp_path / "cut/state/last.safetensors") == (1 if after <= 3 else 2)
+    assert read_checkpoint(tmp_path / "cut/state/last.safetensors").stage == (1 if after <= 3 else 2)
     train(recipe, tmp_path / "cut", RunOptions(threads=1, device="cpu", resume=True))
     for file in ("weights.safetensors", "predictions.npz"):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "cut" / file).read_bytes()
@@ -227,8 +227,9 @@ def test_process_killed_in_the_second_stage_resumes_to_the_same_weights(tmp_path
 
 
 def test_checkpoint_from_before_there_were_stages_is_of_the_first(tmp_path: Path) -> None:
-    save_file({"0": torch.zeros(1)}, tmp_path / "old.safetensors", metadata={"tree": "{}"})
-    assert saved_stage(tmp_path / "old.safetensors") == 1
+    tree = json.dumps({"pairs": [["epoch", 3], ["parts", {"pairs": []}], ["random", {"pairs": []}]]})
+    save_file({"0": torch.zeros(1)}, tmp_path / "old.safetensors", metadata={"tree": tree})
+    assert read_checkpoint(tmp_path / "old.safetensors").stage == 1
 
 
 def test_broken_checkpoint_of_the_second_stage_is_named(tmp_path: Path) -> None:

@@ -19,11 +19,13 @@ class WholeBatchStatistics(TorchFunctionMode):
 
     Args:
         processes: of the group.
+        lone: whether the batch is one sample, which may be too little, as in one process.
     """
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, lone: bool) -> None:
         super().__init__()
         self.processes = processes
+        self.lone = lone
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is F.batch_norm:
@@ -45,6 +47,8 @@ class WholeBatchStatistics(TorchFunctionMode):
             return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
         normalized: Tensor
         normalized, mean, variance, count = _Normalized.apply(input, eps, self.processes)  # type: ignore[no-untyped-call]
+        if self.lone and count == 1:
+            raise ValueError("Expected more than 1 value per channel when training")
         if running_mean is not None and running_var is not None:
             unbiased = variance * (count / (count - 1))
             running_mean.lerp_(mean.to(running_mean), momentum)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,31 +46,44 @@ def save_checkpoint(
     write_atomically(path, save(tensors, metadata={"tree": skeleton, "stage": str(stage)}), synced)
 
 
-def saved_stage(path: Path) -> int:
-    """The stage that a checkpoint is of, which says what parts it holds.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``save_checkpoint`` wrote.
+
+    epoch: how many are finished.
+    stage: of the last of them, which says what parts there are.
+    """
+
+    path: Path
+    epoch: int
+    stage: int
+    _states: dict[str, Any]
+    _random: dict[str, Tensor]
+
+    def restore(self, parts: Mapping[str, Stateful]) -> None:
+        """Give the parts their states back, and the random generators.
+
+        Raises:
+            InputError: the states are of another network.
+        """
+        with _reading(self.path):
+            for name, part in parts.items():
+                part.load_state_dict(self._states[name])
+            _restore_random_state(self._random)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read the file into memory.
 
     Raises:
-        InputError: the file is not a checkpoint.
+        InputError: it is not a checkpoint.
     """
     with _reading(path), safe_open(regular(path), framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        tree = _put_tensors(parse_json(file.metadata()["tree"]), tensors)
         # Those of before there were stages are of the first.
-        return int(file.metadata().get("stage", 1))
-
-
-def load_checkpoint(path: Path, parts: Mapping[str, Stateful]) -> int:
-    """Restore what ``save_checkpoint`` wrote; returns the number of finished epochs.
-
-    Raises:
-        InputError: the file is not such a checkpoint, or belongs to another network.
-    """
-    with _reading(path):
-        with safe_open(regular(path), framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            tree = _put_tensors(parse_json(file.metadata()["tree"]), tensors)
-        for name, part in parts.items():
-            part.load_state_dict(tree["parts"][name])
-        _restore_random_state(tree["random"])
-        return int(tree["epoch"])
+        stage = int(file.metadata().get("stage", 1))
+        return Checkpoint(path, int(tree["epoch"]), stage, tree["parts"], tree["random"])
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tailwise.data.loader import prepare
-from tailwise.errors import InputError, TrainingError
+from tailwise.distributed import is_first_process
+from tailwise.errors import InputError, StoppedError, TrainingError
 from tailwise.recipes.config import Recipe
 from tailwise.training.device import Device, Parallel, build_fabric, set_threads, threads_restored
 from tailwise.training.faults import faults_named
@@ -88,10 +89,12 @@ def _started(recipe: Recipe, options: RunOptions) -> Processes:
         InputError: there are no such devices, or the recipe cannot be trained by several.
     """
     if options.devices * options.nodes > 1:
-        _check_several(recipe, options)
+        try:
+            _check_several(recipe, options)
+        except InputError as error:  # found by all of them, if something else has begun them
+            raise (error if is_first_process() else StoppedError()) from error
     fabric = build_fabric(recipe, options.device, options.devices, options.nodes, options.parallel)
     fabric.launch()
-    set_threads(options.threads)
     return Processes(fabric)
 
 
@@ -110,19 +113,23 @@ def _check_several(recipe: Recipe, options: RunOptions) -> None:
 
 def _train(recipe: Recipe, directory: RunDirectory, processes: Processes, options: RunOptions) -> dict[str, Any]:
     config = recipe.model_dump(mode="json")
-    with processes.agreed():
-        if processes.first:
-            directory.check(config, options.resume)
-    if processes.first_says(directory.finished):
-        return directory.read_summary() if processes.first else {}
-    with processes.agreed():
-        if processes.first:
-            check_logs(recipe.logging)
-        data = prepare(recipe.data, options.data_root, options.tested)
-    fingerprint = data.fingerprint()
-    processes.same(fingerprint, "the data are not the same on all machines; give --data-root the same files everywhere")
     with processes.training():
-        run = Run(recipe, directory, processes, data, options.compile)
+        with processes.agreed():
+            set_threads(options.threads)
+            if processes.first:
+                directory.check(config, options.resume)
+        if processes.first_says(directory.finished):
+            return directory.read_summary() if processes.first else {}
+        with processes.agreed():
+            if processes.first:
+                check_logs(recipe.logging)
+            data = prepare(recipe.data, options.data_root, options.tested)
+        fingerprint = data.fingerprint()
+        differ = "the data are not the same on all machines; give --data-root the same files everywhere"
+        processes.same(fingerprint, differ)
+        with processes.agreed():
+            run = Run(recipe, directory, processes, data, options.compile)
+        run.begin()
         samples = {name: chosen.indices for name, chosen in data.parts.items()}
         with ExitStack() as stack:
             with processes.agreed():

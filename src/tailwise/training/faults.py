@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tailwise.errors import TrainingError
+from tailwise.errors import InputError, TrainingError, first_line
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_WRITING = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -28,6 +28,7 @@ def faults_named(out: Path, batch_size: int) -> Iterator[None]:
     Raises:
         TrainingError: in place of the errors of Python, torch and the operating system, where memory is short or the
             run directory can no longer be written.
+        InputError: in place of torch's, where a batch is too small for batch normalisation.
     """
     try:
         yield
@@ -37,6 +38,13 @@ def faults_named(out: Path, batch_size: int) -> Iterator[None]:
         if (reason := _of_writing(error, out)) is None:
             raise
         raise TrainingError(f"{reason}; {GOING_ON}") from error
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise InputError(
+            f"batch normalisation needs more than one sample, and a training.batch_size of {batch_size} leaves a batch "
+            "of one; choose another"
+        ) from error
     except (MemoryError, RuntimeError) as error:
         if (reason := _of_memory(error, batch_size)) is None:
             raise
@@ -46,7 +54,9 @@ def faults_named(out: Path, batch_size: int) -> Iterator[None]:
 def _of_writing(error: OSError, out: Path) -> str | None:
     """What to do about an error of writing to the run directory; None if it is no such error."""
     if error.errno in NO_ROOM:
-        return f"no room for {out} on {_mount(out)} ({error.strerror}): free some space there"
+        place = out if error.filename is None else Path(os.fsdecode(error.filename))
+        full = out if place.is_relative_to(out) else place
+        return f"no room for {full} on {_mount(full)} ({error.strerror}): free some space there"
     ours = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(out)
     if ours or (error.filename is None and error.errno in NO_WRITING):
         return f"cannot write to {out} any more ({error.strerror}): make it writable"
@@ -56,12 +66,13 @@ def _of_writing(error: OSError, out: Path) -> str | None:
 def _of_memory(error: Exception, batch_size: int) -> str | None:
     """What to do about an error of memory; None if it is no such error."""
     said = str(error)
-    if "shared memory" in said or "DataLoader worker" in said:
-        return f"a process that decodes images died ({_first_line(said)}): decode in the run itself with --threads 1"
+    if "DataLoader worker" in said or "allocate shared memory" in said or "shared memory object" in said:
+        first = first_line(error).rstrip(".")
+        return f"a process that decodes images died ({first}): decode in the run itself with --threads 1"
     of_cpu = "allocate memory" in said or "not enough memory" in said  # torch has no class for it
     if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or of_cpu):
         return None
-    needed = f" ({_first_line(said)})" if said else ""
+    needed = f" ({first_line(error).rstrip('.')})" if said else ""
     return (
         f"out of memory{needed}: free some, or train with a smaller training.batch_size (now {batch_size}) and another "
         "--out"
@@ -74,7 +85,3 @@ def _mount(path: Path) -> Path:
     while not os.path.ismount(place):
         place = place.parent
     return place
-
-
-def _first_line(said: str) -> str:
-    return said.strip().splitlines()[0].rstrip(".")

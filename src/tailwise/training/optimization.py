@@ -10,9 +10,9 @@ from torch.optim.optimizer import ParamsT
 from tailwise.recipes.optimizer_config import LearningRateConfig, Optimizer
 
 
-def build_optimizer(config: Optimizer, parameters: ParamsT, device: str) -> torch.optim.Optimizer:
-    """The optimiser of a recipe, fused where the device has a fused one."""
-    fused = device in ("cpu", "cuda")
+def build_optimizer(config: Optimizer, parameters: ParamsT, device: str, fused: bool = True) -> torch.optim.Optimizer:
+    """The optimiser of a recipe, fused where the device has a fused one and it may be."""
+    fused = fused and device in ("cpu", "cuda")
     if config.name == "sgd":
         return torch.optim.SGD(
             parameters,

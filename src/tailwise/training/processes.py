@@ -17,7 +17,7 @@ from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import nn
 
 from tailwise.distributed import Share, whole_batches
-from tailwise.errors import InputError, StoppedError
+from tailwise.errors import InputError, StoppedError, TrainingError
 from tailwise.models.whole_batch_norm import WholeBatchStatistics
 
 MESSAGE_BYTES = 4096
@@ -79,7 +79,7 @@ class Processes:
 
     def _said(self, message: str) -> list[str]:
         """The messages of all processes."""
-        encoded = message.encode()[:MESSAGE_BYTES]
+        encoded = message.encode(errors="backslashreplace")[:MESSAGE_BYTES]
         padded = torch.zeros(MESSAGE_BYTES, dtype=torch.uint8)
         padded[: len(encoded)] = torch.frombuffer(bytearray(encoded or b"\0"), dtype=torch.uint8)[: len(encoded)]
         texts = self.share.gathered(padded.unsqueeze(0).to(self.fabric.device), self.share.processes).cpu()
@@ -112,11 +112,11 @@ class Processes:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Losses are given whole batches; the end of another process is the end of this one, in one line.
+        """Losses are given whole batches; the end of one process is the end of all, and one of them says why.
 
         Raises:
-            ConnectionError: in the first process, another one is gone.
-            StoppedError: in the others.
+            TrainingError: another process is gone, and none has said why.
+            StoppedError: another one has.
         """
         if not self.several:
             yield
@@ -125,17 +125,24 @@ class Processes:
         try:
             with whole_batches():
                 yield
-        except Exception as error:
-            if isinstance(error, RuntimeError) and _is_lost_connection(error):
-                lost = f"another of the {self.share.processes} processes is gone; go on with --resume"
-                raise (ConnectionError(lost) if self.first else StoppedError()) from error
+            torch.distributed.barrier()
+        except StoppedError:
             raise
-        torch.distributed.barrier()
+        except (Exception, KeyboardInterrupt) as error:
+            lost = _is_lost_connection(error)
+            # Of a first process that is gone, which has the store, tells whoever began it.
+            if (lost and not self.first) or not _is_first_to_say():
+                raise StoppedError from error
+            if lost:
+                gone = f"another of the {self.share.processes} processes is gone; go on with --resume"
+                raise TrainingError(gone) from error
+            raise
 
-    def forward(self, seed: int, *position: int) -> AbstractContextManager[object]:
+    def forward(self, samples: int, seed: int, *position: int) -> AbstractContextManager[object]:
         """For the forward pass of the network on own rows: statistics of whole batches, random numbers of one's own.
 
         Args:
+            samples: of the whole batch.
             seed: of the run.
             *position: in it, from which the random numbers follow.
         """
@@ -146,13 +153,24 @@ class Processes:
             stack.enter_context(torch.random.fork_rng(devices))
             own = np.random.SeedSequence((seed, *position, self.share.rank)).generate_state(1, np.uint64)
             torch.manual_seed(int(own[0]))
-            stack.enter_context(WholeBatchStatistics(self.share.processes))
+            stack.enter_context(WholeBatchStatistics(self.share.processes, samples == 1))
         return stack
 
 
-def _is_lost_connection(error: RuntimeError) -> bool:
-    text = str(error).lower()
-    return isinstance(error, torch.distributed.DistError) or "gloo" in text or "nccl" in text or "connection" in text
+def _is_lost_connection(error: BaseException) -> bool:
+    if isinstance(error, torch.distributed.DistError):
+        return True
+    text = str(error).lower()  # gloo's are no more than this
+    return type(error) is RuntimeError and ("gloo" in text or "connection" in text)
+
+
+def _is_first_to_say() -> bool:
+    """Whether no other process has said why all end; the one that asks first is to do so."""
+    try:
+        # There is no public way to the store by which the processes of a group found one another.
+        return bool(torch.distributed.distributed_c10d._get_default_store().add("tailwise/said", 1) == 1)
+    except RuntimeError:
+        return True
 
 
 def _end_with_parent(fabric: Fabric) -> None:

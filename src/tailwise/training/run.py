@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -15,6 +16,7 @@ import torch
 from lightning_fabric.wrappers import _FabricOptimizer
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.optimizer import ParamsT
 
 from tailwise.data.arrays import Arrays
 from tailwise.data.augment.batch import batch_generator
@@ -26,11 +28,11 @@ from tailwise.models.ride import MultiExpertResNet
 from tailwise.recipes.config import ModelConfig, Recipe
 from tailwise.recipes.contrastive_config import BalancedContrast
 from tailwise.recipes.loss_config import LossConfig
-from tailwise.recipes.optimizer_config import LearningRateConfig
+from tailwise.recipes.optimizer_config import LearningRateConfig, Optimizer
 from tailwise.recipes.stage2_config import ClassMeans, HeadTraining, Routing, SecondTraining, WeightBalancing
 from tailwise.routing import ExpertRouter
 from tailwise.sampling import Draw, epoch_generator
-from tailwise.training.checkpoint import Stateful, load_checkpoint, save_checkpoint, saved_stage
+from tailwise.training.checkpoint import Stateful, read_checkpoint, save_checkpoint
 from tailwise.training.contrast import Contrast
 from tailwise.training.evaluation import Evaluation, Predictions
 from tailwise.training.optimization import build_optimizer, learning_rate_factor
@@ -119,7 +121,6 @@ class Run:
             raise InputError(f"loss: {recipe.loss.name} learns as well, which --parallel fsdp does not; take ddp")
         self.num_parameters = classifier.num_parameters
         self.compile = compiled
-        self._set_up(classifier, self._first_optimizer)
         self.stage = _Stage(1, 0, recipe.training.epochs, recipe.seed, recipe.learning_rate, self.train_batches)
         self.max_norm: MaxNorm | None = None
         self.router: ExpertRouter | None = None
@@ -128,12 +129,22 @@ class Run:
                 require_samples(self.class_counts)
             self.second = self._second_stage(data) if isinstance(recipe.stage2, SecondTraining) else None
 
+    def begin(self) -> None:
+        """Set up for the first stage, in all processes together; nothing before this waits for another one."""
+        self._set_up(self.classifier, self._first_optimizer)
+
     def _first_optimizer(self) -> torch.optim.Optimizer:
         # A loss may learn as well, the strength of its adjustment.
         learned = [*self.classifier.parameters(), *self.loss.parameters()]
         if self.contrast is not None:
             learned += self.contrast.branch.parameters()
-        return build_optimizer(self.recipe.optimizer, learned, self.fabric.device.type)
+        return self._optimizer(self.recipe.optimizer, learned)
+
+    def _optimizer(self, config: Optimizer, parameters: ParamsT) -> torch.optim.Optimizer:
+        training = self.recipe.training
+        # A fused step would take the scale of float16 off the gradients itself, when they have been clipped already.
+        fused = training.precision != "16-mixed" or training.clip_norm is None
+        return build_optimizer(config, parameters, self.fabric.device.type, fused)
 
     def _built_loss(self, config: LossConfig, epochs: int) -> ClassificationLoss:
         loss = config.build(self.class_counts, epochs)
@@ -208,7 +219,7 @@ class Run:
         self.class_weights, self.draw, self.mix, self.partners = second.class_weights, second.draw, None, None
         self.contrast = None
         self._set_class_weights(0)
-        self._set_up(network, lambda: build_optimizer(optimizer, groups, self.fabric.device.type))
+        self._set_up(network, lambda: self._optimizer(optimizer, groups))
         first = self.recipe.training.epochs
         self.stage = _Stage(2, first, config.epochs, second.seed, config.learning_rate, batches)
 
@@ -281,11 +292,7 @@ class Run:
 
     def fit(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
         """Train from the last checkpoint, or from the start, to the last epoch of the last stage."""
-        first = 0
-        if self.directory.checkpoint.exists():
-            if saved_stage(self.directory.checkpoint) == 2:
-                self._begin_stage2()
-            first = load_checkpoint(self.directory.checkpoint, self._parts)
+        first = self._resume()
         if self.processes.first:
             self.directory.keep_metrics(first)
         training = self.recipe.training
@@ -305,6 +312,22 @@ class Run:
                 directory.append_metrics(line)
                 save_checkpoint(directory.checkpoint, epoch + 1, self.stage.number, states, directory.synced)
                 on_epoch(line)
+
+    def _resume(self) -> int:
+        """Go on after the last checkpoint; how many epochs there were, 0 without one."""
+        file, saved, digest = self.directory.checkpoint, None, ""
+        with self.processes.agreed():
+            if file.exists():
+                saved = read_checkpoint(file)
+                if self.processes.several:
+                    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        self.processes.same(digest, f"not all processes see the same {file}; put --out where all machines see it")
+        if saved is None:
+            return 0
+        if saved.stage == 2:
+            self._begin_stage2()
+        saved.restore(self._parts)
+        return saved.epoch
 
     def _train_epoch(self, epoch: int) -> float:
         """Mean loss of the epoch's batches; the loss is read from the device once."""
@@ -332,12 +355,14 @@ class Run:
                 inputs, targets = self.mix(share.gathered(inputs, count), targets, epoch, mixing_generator)
                 inputs = inputs[share.rows(len(targets))]
             self.optimizer.zero_grad()
-            with self.processes.forward(stage.seed, epoch, batches):
+            with self.processes.forward(count, stage.seed, epoch, batches):
                 outputs = self._outputs(inputs, targets)
             loss = self._loss_of(outputs, targets)
             self.fabric.backward(loss)
             if self.recipe.training.clip_norm is not None:
-                self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.recipe.training.clip_norm)
+                # What is not finite is told at the end of the epoch; of float16 the scaler leaves such a step out.
+                largest = self.recipe.training.clip_norm
+                self.fabric.clip_gradients(self.network, self.optimizer, max_norm=largest, error_if_nonfinite=False)
             self.optimizer.step()
             if self.max_norm is not None:
                 self.max_norm()
