@@ -198,13 +198,36 @@ def test_what_is_wrong_with_any_process_is_said_once_before_training(
     assert "--resume" in further or not list(tmp_path.glob("*/run"))
 
 
+def image_list(folder: Path, pixels: int) -> str:
+    """Of nine images; the source in a recipe, which makes them small."""
+    for row in range(9):
+        write_image(folder / f"{row}.png", 20 * row)
+    (folder / "list.txt").write_text("".join(f"{row}.png {row % 2}\n" for row in range(9)))
+    return f"{{name: image-list, train: list.txt, test: list.txt, image_size: {pixels}, resize: {pixels}}}"
+
+
+@pytest.mark.long
+def test_what_goes_wrong_in_one_process_while_training_is_said_by_it_alone(tmp_path: Path) -> None:
+    places = [tmp_path / "first", tmp_path / "second"]
+    source, _ = (image_list(place, 16) for place in places)
+    network = ("--set", "model={name: lenet, widths: null}", "--set", "training.epochs=100000")
+    settings = ("--set", f"data.source={source}", *NATURAL, *network, "--data-root", ".", "--out", "run")
+    processes = together.start(("-m", "tailwise", "train", RECIPE, *settings, *ON_CPU, "--devices", "2"), 2, places)
+    while not (places[0] / "run/state/last.safetensors").exists():
+        assert processes[0].poll() is None
+        time.sleep(0.01)
+    for image in places[1].glob("*.png"):
+        image.unlink()
+    errors = [process.communicate(timeout=100)[1] for process in processes]
+    assert "tailwise: " not in errors[0]
+    assert re.search(r"tailwise: there is no image .*\.png \(line \d of .*list\.txt\); put it there", errors[1])
+    assert [process.returncode for process in processes] == [1, 2]
+
+
 @pytest.mark.long
 def test_batch_that_is_too_small_for_batch_normalisation_is_told_once(tmp_path: Path) -> None:
     """ResNet-20 halves four pixels twice."""
-    for row in range(9):
-        write_image(tmp_path / f"{row}.png", 20 * row)
-    (tmp_path / "list.txt").write_text("".join(f"{row}.png {row % 2}\n" for row in range(9)))
-    source = "{name: image-list, train: list.txt, test: list.txt, image_size: 4, resize: 4}"
+    source = image_list(tmp_path, 4)
     network = ("--set", "model={name: resnet20, widths: null}", "--set", "training.batch_size=4")
     settings = ("--set", f"data.source={source}", *NATURAL, *network, "--data-root", tmp_path)
     command = ("-m", "tailwise", "train", RECIPE, *settings, "--out", tmp_path / "run", *ON_CPU, "--devices", "2")

@@ -27,6 +27,7 @@ from tailwise.cli import (
     train,
     tune,
 )
+from tailwise.distributed import is_first_process
 from tailwise.errors import InputError, StoppedError, TailwiseWarning, TrainingError, first_line
 from tailwise.terminal import echo, visible
 
@@ -45,8 +46,8 @@ app.add_typer(losses.app, name="losses", help=losses.__doc__, epilog=losses.EXAM
 # typer names no base class of its own for "the command line itself is wrong"; this one is BadParameter's parent.
 UsageError = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130
-SECONDS_FOR_ANOTHER = 3.0
-"""For the process that says why several end, and whose exit code counts, to come to its own end."""
+SECONDS_FOR_FIRST = 3.0
+"""For the first of several processes, whose exit code counts, to come to its own end."""
 LONGEST_LINE = 1000
 OF_PATHS = (errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EPERM)
 """What a system says of a path that a user should not have given."""
@@ -69,7 +70,8 @@ def _exit_code() -> int:
     except TrainingError as error:
         return _say(str(error), 1)
     except StoppedError:
-        time.sleep(SECONDS_FOR_ANOTHER)  # what began the processes may end all of them when one has failed
+        if not is_first_process():  # what began the processes may end all of them when one has failed
+            time.sleep(SECONDS_FOR_FIRST)
         return 1
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
