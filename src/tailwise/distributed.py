@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,20 @@ _sees_whole_batches = False
 def is_first_process() -> bool:
     """Whether this is the first of the processes that torchrun, SLURM or Fabric began, by what they tell each."""
     return all(os.environ.get(name, "0") == "0" for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK"))
+
+
+def leave_group(code: int) -> None:
+    """Take leave of the other processes, if there are any; on failure, with ``code``, end at once.
+
+    What is at work for a group that others have left already can break a process that ends by and by.
+    """
+    if not (AVAILABLE and torch.distributed.is_initialized()):
+        return
+    if code:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    torch.distributed.destroy_process_group()
 
 
 def is_distributed() -> bool:

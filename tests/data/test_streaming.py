@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from tailwise.data import streaming
 from tailwise.data.config import DataConfig
 from tailwise.data.image_list import Framing, ImageList
 from tailwise.data.loader import Batches, prepare
-from tailwise.data.streaming import StreamedSamples
+from tailwise.data.streaming import DecoderDiedError, StreamedSamples
 from tailwise.distributed import Share
 from tailwise.errors import InputError
 
@@ -98,6 +99,37 @@ def test_an_image_that_a_worker_cannot_read_is_named_in_one_line(images: ImageLi
     missing = ImageList(np.array(["gone.png"]), np.array([0]), ("a",), list_file=Path("b.txt"), lines=np.array([1]))
     with pytest.raises(InputError, match=one_line("there is no image gone.png (line 1 of b.txt)")):
         list(StreamedSamples(missing, CPU, workers).batches(torch.arange(1), 4, None))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed.\nMore"),
+        RuntimeError("Caught RuntimeError in DataLoader worker process 0.\nunable to allocate shared memory(shm)"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        EOFError(),
+    ],
+)
+def test_a_worker_that_died_is_told_from_whatever_torch_says_of_it(images: ImageList, error: Exception) -> None:
+    with pytest.raises(DecoderDiedError, match=r"killed by signal: Killed$|DataLoader worker|reset by peer|^EOFError$"):
+        list(failing(images, error).batches(torch.arange(11), 4, None))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Caught MemoryError in DataLoader worker process 0"), OSError(24, "x")])
+def test_what_a_worker_caught_is_told_as_that(images: ImageList, error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        list(failing(images, error).batches(torch.arange(11), 4, None))
+    assert raised.value is error
+
+
+def failing(images: ImageList, error: Exception) -> StreamedSamples:
+    class Loader:
+        def __iter__(self) -> Iterator[torch.Tensor]:
+            raise error
+
+    samples = StreamedSamples(images, CPU, workers=0)
+    samples._loader = Loader()  # type: ignore[assignment]
+    return samples
 
 
 def test_a_list_goes_through_class_choice_and_profile(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from tailwise.cli import (
     train,
     tune,
 )
-from tailwise.distributed import is_first_process
+from tailwise.distributed import is_first_process, leave_group
 from tailwise.errors import InputError, StoppedError, TailwiseWarning, TrainingError, first_line
 from tailwise.terminal import echo, visible
 
@@ -59,7 +59,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that a terminal has no letters for is no reason to stop
     warnings.showwarning = _show_warning
-    sys.exit(_exit_code())
+    code = _exit_code()
+    leave_group(code)
+    sys.exit(code)
 
 
 def _exit_code() -> int:

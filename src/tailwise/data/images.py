@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from math import ceil
@@ -96,7 +97,7 @@ def decode_image(
             f"{name} claims to have more than {MOST_PIXELS:,} pixels; make it smaller, or cut it into parts"
         ) from error
     except OSError as error:
-        if error.errno is None:  # Pillow's own, of what is no image
+        if error.errno in (None, errno.EINVAL):  # Pillow's own, of what is no image, and of what is no file
             raise InputError(f"{name} is not a readable image; replace or remove it") from error
         raise InputError(f"{name} cannot be read ({error.strerror}); make it readable") from error
     except Exception as error:  # Pillow's decoders raise all kinds of exceptions on broken files

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from tailwise.data.image_list import ImageList
 from tailwise.distributed import ALONE, Share
-from tailwise.errors import InputError
+from tailwise.errors import InputError, first_line
 
 LARGEST_EVALUATION_BATCH = 256
 """Evaluation may ask for more at a time than of tables and small images: 256 images of 224 pixels are 39 MB."""
@@ -76,10 +76,25 @@ class StreamedSamples:
             _Request(chosen.numpy(), entropy and (*entropy, number), share.rows(len(chosen)))
             for number, chosen in enumerate(rows)
         ]
-        for chosen, inputs in zip(rows, self._loader, strict=True):
+        for chosen, inputs in zip(rows, self._decoded(), strict=True):
             if isinstance(inputs, InputError):
                 raise inputs
             yield inputs.to(self.device, non_blocking=True), self.targets[chosen].to(self.device)
+
+    def _decoded(self) -> Iterator[Tensor | InputError]:
+        try:
+            yield from self._loader
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            said = str(error)
+            # "Caught ... in DataLoader worker" is of one that lives, though not of use without shared memory.
+            died = "shared memory" in said or ("DataLoader worker" in said and not said.startswith("Caught"))
+            if isinstance(error, RuntimeError) and not died:
+                raise
+            raise DecoderDiedError(first_line(error).rstrip(".")) from error
+
+
+class DecoderDiedError(RuntimeError):
+    """A process that decodes images is no more."""
 
 
 class _Decoder(Dataset[Tensor | InputError]):

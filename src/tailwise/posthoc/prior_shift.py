@@ -14,7 +14,6 @@ from typing_extensions import Self
 
 from tailwise.conversion import as_array
 from tailwise.counts import CountsLike
-from tailwise.errors import TailwiseWarning
 from tailwise.hyperparameters import in_range, whole_number
 from tailwise.posthoc._base import PosthocCorrection, checked_logits, log_prior, match_classes, within_range
 from tailwise.posthoc._registry import register_posthoc
@@ -110,7 +109,7 @@ class PriorShift(PosthocCorrection):
             warnings.warn(
                 f"the test prior has not converged in {self.max_iterations} iterations: the mean log-likelihood may be "
                 f"{shortfall:.1g} short of its maximum; raise max_iterations or tolerance",
-                TailwiseWarning,
+                RuntimeWarning,
                 stacklevel=2,
             )
         self.test_prior_ = prior

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from tailwise.data.streaming import DecoderDiedError
 from tailwise.errors import InputError, TrainingError, first_line
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -45,6 +46,9 @@ def faults_named(out: Path, batch_size: int) -> Iterator[None]:
             f"batch normalisation needs more than one sample, and a training.batch_size of {batch_size} leaves a batch "
             "of one; choose another"
         ) from error
+    except DecoderDiedError as error:
+        mend = "decode in the run itself with --threads 1"
+        raise TrainingError(f"a process that decodes images died ({error}): {mend}; {GOING_ON}") from error
     except (MemoryError, RuntimeError) as error:
         if (reason := _of_memory(error, batch_size)) is None:
             raise
@@ -66,9 +70,6 @@ def _of_writing(error: OSError, out: Path) -> str | None:
 def _of_memory(error: Exception, batch_size: int) -> str | None:
     """What to do about an error of memory; None if it is no such error."""
     said = str(error)
-    if "DataLoader worker" in said or "allocate shared memory" in said or "shared memory object" in said:
-        first = first_line(error).rstrip(".")
-        return f"a process that decodes images died ({first}): decode in the run itself with --threads 1"
     of_cpu = "allocate memory" in said or "not enough memory" in said  # torch has no class for it
     if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or of_cpu):
         return None
