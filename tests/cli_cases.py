@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ def tailwise_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     """Run a command in this process: exit code, stdout, stderr."""
     monkeypatch.setenv("TAILWISE_DATA", "")
     monkeypatch.delenv("TAILWISE_DATA")
+    monkeypatch.setattr("tailwise.cli.stopped_in_order", nullcontext)  # signals are for pytest here
 
     def run(*words: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tailwise", *map(str, words)])

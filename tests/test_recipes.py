@@ -23,7 +23,7 @@ from tailwise.data.sources import SOURCES, SourceModel, Split
 from tailwise.errors import InputError
 from tailwise.recipes.catalog import Family, catalog, expand, load_recipe, merge
 from tailwise.recipes.config import Recipe
-from tailwise.recipes.optimizer_config import SGDConfig
+from tailwise.recipes.optimizer_config import AdamConfig, SGDConfig
 from tailwise.recipes.sampling_config import EqualizedSampling, RebalancedSampling
 from tailwise.recipes.stage2_config import SecondTraining
 from tailwise.training.engine import RunOptions, train
@@ -320,6 +320,23 @@ def test_setting_another_name_brings_its_own_fields() -> None:
     assert recipe.optimizer == SGDConfig(lr=0.5)
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_name_and_what_is_set_beside_it_may_come_in_any_order(turn: int) -> None:
+    settings = ["optimizer.name=sgd", "training.epochs=9", "optimizer.lr=0.3"]
+    recipe = load_recipe("digits/long-tailed-if20").resolve("ce", 0, settings[::turn])
+    assert (recipe.optimizer.name, recipe.optimizer.lr, recipe.training.epochs) == ("sgd", 0.3, 9)
+
+
+def test_last_of_two_settings_of_the_same_counts() -> None:
+    resolve = load_recipe("digits/long-tailed-if20").resolve
+    assert resolve("ce", 0, ["optimizer.name=sgd", "optimizer.lr=0.3", "optimizer.name=adamw"]).optimizer.lr == 0.3
+    assert resolve("ce", 0, ["optimizer.name=sgd", "optimizer.name=adamw"]).optimizer.name == "adamw"
+    whole = resolve("ce", 0, ["optimizer.betas=[0.5, 0.9]", "optimizer={name: sgd}", "optimizer.lr=0.3"])
+    assert (whole.optimizer.name, whole.optimizer.lr) == ("sgd", 0.3)
+    again = resolve("ce", 0, ["optimizer.lr=0.3", "optimizer={name: sgd}", "optimizer.name=adamw"])
+    assert (again.optimizer.name, again.optimizer.lr) == ("adamw", AdamConfig(name="adamw").lr)
+
+
 def test_loss_that_would_begin_after_the_training_is_refused() -> None:
     recipe = load_recipe("digits/long-tailed-if20")
     with pytest.raises(InputError, match=r"loss\.start is 3, past the training of 3 epochs"):
@@ -424,6 +441,10 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
         ("data.source.name=mnistt", "data.source.name: there is no 'mnistt'; there are digits, mnist,"),
         ("data.source={path: x}", "data.source.name is missing"),
         ("learning_rate.warmup_epochs=3", "learning_rate.warmup_epochs is 3, past the training of 3 epochs"),
+        (
+            "learning_rate={name: step, warmup_epochs: 4, milestones: [5]}",
+            "learning_rate.warmup_epochs is 4, learning_rate.milestones is 5, past the training of 3 epochs",
+        ),
         ("learning_rate={name: step, milestones: [2, 5]}", "learning_rate.milestones is 5, past the training"),
         ("learning_rate={name: staircase, start: 80}", "learning_rate.start is 80, past the training"),
         ("class_weights={name: deferred, start: 160}", "class_weights.start is 160, past the training of 3 epochs"),

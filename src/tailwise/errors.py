@@ -18,7 +18,15 @@ class TrainingError(RuntimeError):
 
 
 class StoppedError(Exception):
-    """One of several processes ends because of another, which says why; the command line prints nothing of it."""
+    """One of several processes ends because of another, which says why; the command line prints nothing of it.
+
+    Args:
+        bad_input: whether it was an :class:`InputError`.
+    """
+
+    def __init__(self, bad_input: bool = False) -> None:
+        super().__init__()
+        self.bad_input = bad_input
 
 
 class TailwiseWarning(RuntimeWarning):

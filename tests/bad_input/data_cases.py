@@ -374,7 +374,11 @@ CASES = (
         ("x.csv", "UTF8"),
     ),
     BadCommand("csv with null bytes", file("x.csv", TABLE.replace("3,", "\0,")), ("x.csv",)),
-    BadCommand("csv separated by semicolons", file("x.csv", TABLE.replace(",", ";")), ("no column 'y'", "a;b;y")),
+    BadCommand(
+        "csv separated by semicolons",
+        file("x.csv", TABLE.replace(",", ";")),
+        ("no column 'y'", "a;b;y", "separated by semicolons: save it with commas"),
+    ),
     BadCommand(
         "csv with a short row", file("x.csv", TABLE + "1,2\n"), ("x.csv is not a readable CSV table", "3 columns")
     ),

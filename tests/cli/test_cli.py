@@ -612,7 +612,12 @@ def test_directory_that_cannot_be_written_is_named(tmp_path: Path, tailwise_comm
     assert_one_line(tailwise_command("train", RECIPE, "--out", tmp_path / "file/run"), 2, "cannot write", "--out")
 
 
-def test_interrupted_command_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "signals",
+    [(signal.SIGINT,), (signal.SIGINT, signal.SIGINT), (signal.SIGTERM,), (signal.SIGHUP, signal.SIGTERM)],
+    ids=["once", "twice", "terminated", "without a terminal"],
+)
+def test_stopped_command_says_how_to_go_on(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
     command = [
         sys.executable,
         "-m",
@@ -634,13 +639,23 @@ def test_interrupted_command_says_how_to_go_on(tmp_path: Path) -> None:
         while not (tmp_path / "o/state/last.safetensors").exists():
             assert process.poll() is None
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        for number in signals:
+            process.send_signal(number)
+            time.sleep(0.05)
         _, error = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 1
-    assert "train with --resume" in error.splitlines()[-1]
+    assert error.splitlines()[-1] == "tailwise: stopped; --resume goes on from here"
     assert "Traceback" not in error
+
+
+def test_nothing_to_resume_is_told(tmp_path: Path, tailwise_command: Command) -> None:
+    words = ("train", RECIPE, "--out", tmp_path / "run", "--set", "training.epochs=1", "--threads", "1", "--resume")
+    told = f"note: there is nothing to go on with in {tmp_path}/run; the training begins"
+    assert told in tailwise_command(*words)[2].splitlines()
+    code, _, error = tailwise_command(*words)
+    assert (code, "note: " in error) == (0, False)
 
 
 def test_unexpected_error_is_one_line_and_exit_code_1(

@@ -338,7 +338,9 @@ def test_loss_that_is_no_longer_finite_stops_with_the_mend_and_keeps_the_last_ch
 
     with monkeypatch.context() as patched:
         patched.setattr(CrossEntropyLoss, "forward", failing)
-        with pytest.raises(TrainingError, match=r"the loss became nan in epoch 3; lower optimizer\.lr"):
+        mend = r"training.clip_norm \(now 1\)" if clipped else "set training.clip_norm"
+        told = rf"the loss became nan in epoch 3; lower optimizer\.lr \(now .*\) or {mend}, with another --out"
+        with pytest.raises(TrainingError, match=told):
             train(recipe, tmp_path / "cut", ONE_THREAD)
     assert not (tmp_path / "cut/summary.json").exists()
     resumed(recipe, tmp_path / "cut")
@@ -352,6 +354,20 @@ def test_record_with_fewer_epochs_than_were_trained_is_named(tmp_path: Path) -> 
     (tmp_path / "metrics.jsonl").write_text("")
     with pytest.raises(InputError, match=r"metrics\.jsonl has 0 of the 2 epochs that were trained; delete the run"):
         resumed(quick_recipe(), tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["config.yaml", "indices.npz", "state/last.safetensors"])
+def test_run_that_has_lost_what_it_was_begun_with_is_not_gone_on_with(tmp_path: Path, lost: str) -> None:
+    """Else it would go on with other settings or samples, or begin anew over its own record."""
+    with pytest.raises(KeyboardInterrupt):
+        train(quick_recipe(), tmp_path, RunOptions(threads=1, device="cpu", on_epoch=stop_after(2)))
+    (tmp_path / lost).unlink()
+    before = {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    with pytest.raises(InputError, match=f"{lost} is gone, without which nobody can tell how to go on; put it back"):
+        resumed(quick_recipe("ce", 0, "optimizer.lr=0.5"), tmp_path)
+    with pytest.raises(InputError, match="holds a run already"):
+        train(quick_recipe(), tmp_path, ONE_THREAD)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
 
 
 def test_directory_with_a_run_is_refused_without_resume(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from recipe_trees import quick_recipe
-from tailwise.errors import InputError, TailwiseWarning
+from tailwise.errors import InputError, TailwiseWarning, TrainingError
 from tailwise.training import hold
 from tailwise.training.engine import RunOptions, train
 from tailwise.training.hold import TakenOverError, held
@@ -131,6 +132,14 @@ def test_run_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
     assert not (tmp_path / "weights.safetensors").exists()
     assert (tmp_path / "state" / "holder").read_text() == ELSEWHERE
+
+
+def test_run_whose_directory_is_gone_says_so(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    options = RunOptions(device="cpu", threads=1, on_epoch=lambda line: shutil.rmtree(out))
+    with pytest.raises(TrainingError, match=f"{out} is gone, deleted or no longer mounted; put it back and go on with"):
+        train(quick_recipe(), out, options)
+    assert not out.exists()
 
 
 def test_record_of_the_run_that_took_over_is_left_alone(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_ended_command_ends_its_tasks(tmp_path: Path, cluster: Any, signal_: sig
     if signal_ is signal.SIGINT:
         assert command.returncode == 1
         assert "Traceback" not in error
-        assert "stopped; compare goes on from here" in error
+        assert "stopped; the same command goes on from here" in error
         assert list(tmp_path.rglob(".sweep-*")) == []
     victims = {training_process(file.parents[1]) for file in tmp_path.rglob("holder")} - {None}
     wait_until(lambda: not any(Path(f"/proc/{victim}").exists() for victim in victims), 30)

@@ -141,7 +141,7 @@ def test_interrupted_sweep_ends_its_workers(tmp_path: Path) -> None:
     _, error = command.communicate(timeout=60)
     assert command.returncode == 1
     assert "Traceback" not in error
-    assert "stopped; compare goes on from here" in error
+    assert "stopped; the same command goes on from here" in error
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGKILL])

@@ -27,6 +27,7 @@ from tailwise.cli import (
     train,
     tune,
 )
+from tailwise.cli.signals import stopped_in_order
 from tailwise.distributed import is_first_process, leave_group
 from tailwise.errors import InputError, StoppedError, TailwiseWarning, TrainingError, first_line
 from tailwise.terminal import echo, visible
@@ -59,7 +60,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that a terminal has no letters for is no reason to stop
     warnings.showwarning = _show_warning
-    code = _exit_code()
+    with stopped_in_order():
+        code = _exit_code()
     leave_group(code)
     sys.exit(code)
 
@@ -71,10 +73,10 @@ def _exit_code() -> int:
         return _say(str(error), 2)
     except TrainingError as error:
         return _say(str(error), 1)
-    except StoppedError:
+    except StoppedError as error:
         if not is_first_process():  # what began the processes may end all of them when one has failed
             time.sleep(SECONDS_FOR_FIRST)
-        return 1
+        return 2 if error.bad_input else 1
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except Exception as error:
@@ -86,7 +88,8 @@ def _exit_code() -> int:
             return _say(f"cannot use {error.filename}: {error.strerror}; give another path", 2)
         return _say(f"{type(error).__name__}: {first_line(error)} (TAILWISE_DEBUG=1 shows where)", 1)
     if code == INTERRUPTED:
-        return _say("stopped; compare goes on from here when run again, and so does tune; train with --resume", 1)
+        how = "--resume goes on from here" if sys.argv[1:2] == ["train"] else "the same command goes on from here"
+        return _say(f"stopped; {how}", 1)
     return code if isinstance(code, int) else 0
 
 

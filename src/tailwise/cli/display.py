@@ -117,6 +117,7 @@ def _bar(label: str, unit: str, total: int | None, shown: bool = True) -> Iterat
             yield bar, bar.add_task(label, total=total)
         except Exception:
             bar.live.transient = True
+            bar.console.quiet = not bar.console.is_terminal  # else it would end with an empty line
             raise
 
 

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from tailwise.cli.options import Compiled, DataRoot, Device, Settings, Threads
+from tailwise.cli.signals import end_at_once
+from tailwise.terminal import echo
 
 EXAMPLE = "Example: tailwise train digits/long-tailed-if20 --loss gppe --set training.epochs=30"
 
@@ -50,15 +52,20 @@ def run(
     from tailwise.report.runs import summary_notes
     from tailwise.training.device import launched_with
     from tailwise.training.engine import RunOptions, train
+    from tailwise.training.run_directory import RunDirectory
     from tailwise.training.sweep import Job, epochs_left, run_directory
 
     devices, nodes = launched_with(devices, nodes)
+    if devices * nodes > 1:
+        end_at_once()
     silent = devices * nodes > 1 and not is_first_process()
     try:
         resolved = load_recipe(recipe).resolve(loss, seed, settings or ())
     except InputError as error:
         raise (StoppedError() if silent else error) from error
     folder = out or run_directory(Path("runs"), resolved)
+    if resume and not silent and not RunDirectory(folder).begun:
+        echo(f"note: there is nothing to go on with in {folder}; the training begins", err=True)
     command = shlex.join(["tailwise", *sys.argv[1:]])
     epochs = epochs_left([Job(resolved, folder, command)])
     with epoch_progress(f"{resolved.recipe} {resolved.method}", epochs, shown=not silent) as on_epoch:

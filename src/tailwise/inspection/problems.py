@@ -53,8 +53,8 @@ def _leaked(found: Inspection) -> Iterable[Problem]:
     if found.leaked:
         share = 100 * len(found.leaked) / max(sum(found.test), 1)
         yield Problem(
-            f"{_number(found.leaked, 'test sample')} ({share:.2g}% of them) {_is(found.leaked)} nearly the same as a "
-            "training sample, so the test would reward memory",
+            f"{_number(found.leaked, 'test sample')} ({_percent(share)} of them) {_is(found.leaked)} nearly the same "
+            "as a training sample, so the test would reward memory",
             "take them out of one of the two",
             _pairs(found.leaked),
             tuple(found.leaked),
@@ -118,6 +118,11 @@ def _pairs(pairs: Iterable[Twins]) -> tuple[str, ...]:
         f"{pair.first.name} ({pair.first.class_name}, {pair.first.split})"
         for pair in pairs
     )
+
+
+def _percent(share: float) -> str:
+    """To two digits."""
+    return f"{share:.0f}%" if share >= 10 else f"{share:.2g}%"
 
 
 def _number(cases: Sequence[object], noun: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from tailwise.data.config import DataConfig
 from tailwise.data.sources import SOURCES
 from tailwise.data.sources.base import locate
-from tailwise.data.sources.csv import column_names_of
+from tailwise.data.sources.csv import column_names_of, separator_hint
 from tailwise.errors import InputError
 from tailwise.reading import expanded
 from tailwise.recipes.catalog import CHOSEN_OTHERWISE, catalog, load_recipe, parse_override, set_dotted, validate
@@ -86,5 +86,5 @@ def label_column(path: Path) -> str:
     shown = ", ".join(columns[:10]) + (", ..." if len(columns) > 10 else "")
     raise InputError(
         f"{path} has no column named {', '.join(LABEL_COLUMNS[:-1])} or {LABEL_COLUMNS[-1]}; say which holds the "
-        f"labels with --set data.source.target=COLUMN (there are {shown})"
+        f"labels with --set data.source.target=COLUMN (there are {shown}){separator_hint(columns[0])}"
     )

@@ -154,7 +154,7 @@ class RecipeTemplate:
         Args:
             method: a method of the recipe, or any registered loss, with its default settings; by default the first.
             seed: replaces the recipe's.
-            overrides: ``key=value`` with a dotted key and a YAML value, applied last.
+            overrides: ``key=value`` with a dotted key and a YAML value, applied last; names before what is set beside.
 
         Raises:
             InputError: an unknown method, key or value.
@@ -170,8 +170,8 @@ class RecipeTemplate:
         tree |= {"recipe": self.name, "method": method}
         if seed is not None:
             tree["seed"] = seed
-        for override in overrides:
-            key, value = parse_override(override)
+        given = [(*parse_override(override), override) for override in overrides]
+        for key, value, override in _names_first(given):
             if key in CHOSEN_OTHERWISE:
                 raise InputError(f"--set {override}: {key} is chosen with {CHOSEN_OTHERWISE[key]}")
             set_dotted(tree, key, value)
@@ -302,6 +302,22 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), parse_yaml(value)
     except YAMLProblemError as error:
         raise InputError(f"the value of --set {reprlib.repr(text)} is not valid YAML: {error}") from error
+
+
+def _names_first(given: Iterable[tuple[str, Any, str]]) -> list[tuple[str, Any, str]]:
+    """Settings in their order, but the name of a section, which brings its defaults, before the others of it."""
+    ordered: list[tuple[str, Any, str]] = []
+    for setting in given:
+        section, _, field = setting[0].rpartition(".")
+        place = len(ordered)
+        if field == "name":
+            keys = [key for key, *_ in ordered]
+            # Those before the section as a whole, or what it is part of, was set are lost anyway.
+            whole = max((at for at, key in enumerate(keys) if f"{section}.".startswith(f"{key}.")), default=-1)
+            beside = (at for at, key in enumerate(keys) if key.startswith(f"{section}.") and key != setting[0])
+            place = next((at for at in beside if at > whole), place)
+        ordered.insert(place, setting)
+    return ordered
 
 
 def parse_corrections(texts: Sequence[str]) -> dict[str, Correction]:

@@ -68,9 +68,7 @@ class LearningRateConfig(Section):
 
 def refuse_late(begins: dict[str, int], epochs: int) -> None:
     """Refuse what would begin after a training of so many epochs has ended; ``begins`` is by field."""
-    for name, epoch in begins.items():
-        if epoch >= epochs:
-            raise ValueError(
-                f"{name} is {epoch}, past the training of {epochs} epochs (they count from 0); "
-                "lower it or train for longer"
-            )
+    late = [f"{name} is {epoch}" for name, epoch in begins.items() if epoch >= epochs]
+    if late:
+        mend = "lower it or train for longer" if len(late) == 1 else "lower them or train for longer"
+        raise ValueError(f"{', '.join(late)}, past the training of {epochs} epochs (they count from 0); {mend}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,17 +12,20 @@ from typing import Any
 
 from tailwise.data.loader import prepare
 from tailwise.distributed import is_first_process
-from tailwise.errors import InputError, StoppedError, TrainingError
+from tailwise.errors import InputError, StoppedError, TailwiseWarning, TrainingError
 from tailwise.recipes.config import Recipe
 from tailwise.training.device import Device, Parallel, build_fabric, set_threads, threads_restored
 from tailwise.training.faults import faults_named
 from tailwise.training.logs import check_logs, run_logs
 from tailwise.training.memory import keep_freed_memory
-from tailwise.training.processes import Processes
+from tailwise.training.processes import Processes, interrupts_end_at_once
 from tailwise.training.run import Run
 from tailwise.training.run_directory import RunDirectory
 
 __all__ = ["RunOptions", "TrainingError", "train"]
+
+OF_LAUNCHERS = ("NODE_RANK", "GROUP_RANK", "SLURM_NTASKS", "OMPI_COMM_WORLD_RANK", "LSB_JOBID")
+"""What tells a process which of several machines it is on."""
 
 
 def _ignore(line: dict[str, Any]) -> None:
@@ -94,11 +99,19 @@ def _started(recipe: Recipe, options: RunOptions) -> Processes:
         except InputError as error:  # found by all of them, if something else has begun them
             raise (error if is_first_process() else StoppedError()) from error
     fabric = build_fabric(recipe, options.device, options.devices, options.nodes, options.parallel)
-    fabric.launch()
+    if options.nodes > 1 and is_first_process():
+        warnings.warn(f"waiting for the processes of {options.nodes} machines", TailwiseWarning, stacklevel=3)
+    with interrupts_end_at_once():
+        fabric.launch()
     return Processes(fabric)
 
 
 def _check_several(recipe: Recipe, options: RunOptions) -> None:
+    if options.nodes > 1 and not any(name in os.environ for name in OF_LAUNCHERS):
+        raise InputError(
+            f"--nodes {options.nodes} is to be begun on each of them by torchrun or srun, or with MASTER_ADDR, "
+            "MASTER_PORT and NODE_RANK set; for one machine leave it out"
+        )
     if options.compile:
         raise InputError("--compile is for one device; leave it out, or train on one")
     if options.parallel == "ddp":

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from tailwise.errors import InputError, TailwiseWarning
+from tailwise.errors import InputError, TailwiseWarning, TrainingError
 
 if sys.platform != "win32":
     import fcntl
@@ -31,7 +31,7 @@ SILENCE_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 
 
-class TakenOverError(RuntimeError):
+class TakenOverError(TrainingError):
     """Another process trains in the directory now, as this one had shown no sign of life."""
 
 
@@ -58,9 +58,14 @@ class Hold:
 
         Raises:
             TakenOverError: the directory is no longer this process's.
+            TrainingError: it is gone.
         """
-        if _read(self.file) != self.name:
-            raise TakenOverError(f"another process has taken over {self.file.parents[1]} while this one stood still")
+        if _read(self.file) == self.name:
+            return
+        place = self.file.parents[1]
+        if not self.file.parent.is_dir():
+            raise TrainingError(f"{place} is gone, deleted or no longer mounted; put it back and go on with --resume")
+        raise TakenOverError(f"another process has taken over {place} while this one stood still; that one goes on")
 
     def beat(self, ended: threading.Event) -> None:
         """Show signs of life until the end; the file of whoever took the directory over is left alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -22,6 +23,19 @@ from tailwise.models.whole_batch_norm import WholeBatchStatistics
 
 MESSAGE_BYTES = 4096
 SECONDS_BETWEEN_LOOKS = 1.0
+
+
+@contextmanager
+def interrupts_end_at_once() -> Iterator[None]:
+    """While processes wait for one another to begin, which no handler of Python's can end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Processes:
@@ -131,8 +145,8 @@ class Processes:
         except (Exception, KeyboardInterrupt) as error:
             lost = _is_lost_connection(error)
             # Of a first process that is gone, which has the store, tells whoever began it.
-            if (lost and not self.first) or not _is_first_to_say():
-                raise StoppedError from error
+            if (lost and not self.first) or not _is_first_to_say(isinstance(error, InputError)):
+                raise StoppedError(self.first and _was_bad_input()) from error
             if lost:
                 gone = f"another of the {self.share.processes} processes is gone; go on with --resume"
                 raise TrainingError(gone) from error
@@ -164,13 +178,26 @@ def _is_lost_connection(error: BaseException) -> bool:
     return type(error) is RuntimeError and ("gloo" in text or "connection" in text)
 
 
-def _is_first_to_say() -> bool:
+def _is_first_to_say(bad_input: bool) -> bool:
     """Whether no other process has said why all end; the one that asks first is to do so."""
     try:
-        # There is no public way to the store by which the processes of a group found one another.
-        return bool(torch.distributed.distributed_c10d._get_default_store().add("tailwise/said", 1) == 1)
+        store = _store()
+        first: bool = store.add("tailwise/said", 1) == 1
+        if first and bad_input:
+            store.set("tailwise/bad input", "yes")
+        return first
     except RuntimeError:
         return True
+
+
+def _was_bad_input() -> bool:
+    """Whether that is why the process that said so has ended."""
+    return bool(_store().check(["tailwise/bad input"]))
+
+
+def _store() -> Any:
+    """By which the processes of a group found one another; there is no public way to it."""
+    return torch.distributed.distributed_c10d._get_default_store()
 
 
 def _end_with_parent(fabric: Fabric) -> None:

@@ -373,9 +373,11 @@ class Run:
             if not self.processes.first:
                 raise StoppedError
             what = "a weight became infinite" if math.isfinite(mean) else f"the loss became {mean}"
+            clip = self.recipe.training.clip_norm
+            clipping = "set training.clip_norm" if clip is None else f"training.clip_norm (now {clip:g})"
             raise TrainingError(
                 f"{what} in epoch {stage.first + epoch + 1}; lower {stage.section}optimizer.lr (now "
-                f"{self.learning_rates[0]}) or set training.clip_norm, with another --out; the state before is kept"
+                f"{self.learning_rates[0]}) or {clipping}, with another --out; the state before is kept"
             )
         return mean
 

@@ -79,6 +79,11 @@ class RunDirectory:
         return (self.path / "summary.json").is_file()
 
     @property
+    def begun(self) -> bool:
+        """Whether epochs of a run are here to go on after; one is on record before its checkpoint is written."""
+        return self.checkpoint.exists() or self.epochs > 1
+
+    @property
     def epochs(self) -> int:
         """How many epochs are on record, finished run or not."""
         return len(self.metrics())
@@ -87,15 +92,23 @@ class RunDirectory:
         """Whether a run of ``config`` may begin or go on here; nothing is written.
 
         Raises:
-            InputError: there is a run and ``resume`` is off, or a run of another configuration, or a broken file.
+            InputError: there is a run and ``resume`` is off, or a run of another configuration, or a broken file, or
+                one is gone.
         """
         config_file = self.path / "config.yaml"
-        if not config_file.exists():
+        begun = self.begun
+        if not begun and not config_file.exists():
             return
         if not resume:
             raise InputError(
                 f"{self.path} holds a run already; continue it with --resume, choose another --out, or delete it"
             )
+        for file in (config_file, self.path / "indices.npz", self.checkpoint) if begun else ():
+            if not file.exists():
+                raise InputError(
+                    f"{file} is gone, without which nobody can tell how to go on; put it back, choose another --out or "
+                    "delete the run directory"
+                )
         try:
             recorded = read_yaml(config_file)
             if not isinstance(recorded, dict):

@@ -105,6 +105,7 @@ def test_a_path_below_the_data_root_is_found(flowers: Path) -> None:
         ("a,kind\n1,rose\n2,  \n", {}, "no label in column 'kind', row 1"),
         ("a,kind\n1,rose\n2\n", {}, "not a readable CSV table"),
         ("a,kind\n", {}, "holds no samples"),
+        ("a;b;kind\n1,5;2;rose\n", {}, "it seems to be separated by semicolons: save it with commas, and points in"),
         ("", {}, "not a readable CSV table"),
     ],
 )

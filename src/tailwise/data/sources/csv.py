@@ -19,6 +19,8 @@ from tailwise.data.sources.base import Table, UserSource, locate
 from tailwise.errors import InputError, first_line
 from tailwise.reading import regular
 
+LONGEST_HEADER = 2**16
+
 
 class CSV(UserSource):
     """Numeric features and a label in each row, under a header line.
@@ -137,7 +139,21 @@ def _readable(path: Path) -> Iterator[None]:
         regular(path)
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a readable CSV table ({first_line(error)})") from error
+        hint = "" if isinstance(error, OSError) else separator_hint(_header(path))
+        raise InputError(f"{path} is not a readable CSV table ({first_line(error)}){hint}") from error
+
+
+def separator_hint(header: str) -> str:
+    """What to do about a table that something other than commas separates; nothing of one with commas."""
+    for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if header.count(sign) > header.count(","):
+            return f"; it seems to be separated by {name}: save it with commas, and points in its numbers"
+    return ""
+
+
+def _header(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.readline(LONGEST_HEADER).decode(errors="replace")
 
 
 def _as_text(names: Sequence[str], columns: Sequence[str]) -> pyarrow.csv.ConvertOptions:
@@ -219,7 +235,8 @@ def _feature_columns(path: Path, names: list[str], target: str, features: Sequen
         raise InputError(f"{path} has two columns {twice!r}; rename one")
     for name in (target, *columns):
         if name not in names:
-            raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}")
+            hint = separator_hint(names[0])
+            raise InputError(f"{path} has no column {name!r}; its columns are {', '.join(names)}{hint}")
     if len(set(columns)) < len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
         raise InputError(f"features names {twice!r} twice; name each column once")
