@@ -120,6 +120,8 @@ def test_cannot_be_changed_through_its_array() -> None:
     ("given", "error", "message"),
     [
         ([], ValueError, "non-empty list"),
+        ("12", ValueError, "one count per class, got '12'"),
+        ({0: 5, 1: 3}, ValueError, "one count per class, got a dict; give its values in order"),
         ([[1, 2]], ValueError, r"got shape \(1, 2\)"),
         ([3, -1], ValueError, "must not be negative, got -1 for class 1"),
         ([3, 1.5], ValueError, r"whole numbers, got 1\.5 for class 1"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, overload, runtime_checkable
 
 import numpy as np
@@ -171,8 +172,11 @@ def _whole_numbers(counts: CountsLike) -> NDArray[np.int64]:
         given = as_array(counts)
     except ValueError as error:  # numpy's, where rows are of different lengths
         raise ValueError(f"class_counts must be a list with one count per class, got {counts!r}") from error
+    if isinstance(counts, Mapping):
+        raise ValueError("class_counts must be a list with one count per class, got a dict; give its values in order")
     if given.ndim != 1 or given.size == 0:
-        raise ValueError(f"class_counts must be a non-empty list with one count per class, got shape {given.shape}")
+        got = f"shape {given.shape}" if given.ndim else reprlib.repr(counts)
+        raise ValueError(f"class_counts must be a non-empty list with one count per class, got {got}")
     if given.dtype.kind not in "iuf":
         raise TypeError(
             f"class_counts must be whole numbers, got {given.dtype}; pass one integer below 2**63 per class"
