@@ -21,9 +21,10 @@ from tailwise.data.loader import Chosen, PreparedData, prepare
 from tailwise.data.profiles import linear_counts
 from tailwise.data.sources import SOURCES, SourceModel, Split
 from tailwise.errors import InputError
-from tailwise.recipes.catalog import Family, catalog, expand, load_recipe, merge
+from tailwise.recipes.catalog import Family, catalog, expand, load_recipe
 from tailwise.recipes.config import Recipe
 from tailwise.recipes.optimizer_config import AdamConfig, SGDConfig
+from tailwise.recipes.overrides import merge
 from tailwise.recipes.sampling_config import EqualizedSampling, RebalancedSampling
 from tailwise.recipes.stage2_config import SecondTraining
 from tailwise.training.engine import RunOptions, train

@@ -115,3 +115,10 @@ def test_data_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,label\nx,1\n1,0\n")
     with pytest.raises(InputError, match=r"t\.csv"):
         inspected(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_name_and_what_is_set_beside_it_may_come_in_any_order(turn: int) -> None:
+    settings = ["data.profile.name=exponential", "data.profile.max_count=30", "data.profile.imbalance_factor=3"]
+    profile = data_config("digits", settings[::turn], None).profile
+    assert profile.model_dump(include={"name", "max_count"}) == {"name": "exponential", "max_count": 30}

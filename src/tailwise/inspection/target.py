@@ -13,7 +13,8 @@ from tailwise.data.sources.base import locate
 from tailwise.data.sources.csv import column_names_of, separator_hint
 from tailwise.errors import InputError
 from tailwise.reading import expanded
-from tailwise.recipes.catalog import CHOSEN_OTHERWISE, catalog, load_recipe, parse_override, set_dotted, validate
+from tailwise.recipes.catalog import catalog, load_recipe, validate
+from tailwise.recipes.overrides import CHOSEN_OTHERWISE, override, parse_override
 
 FILES = {".csv": "csv", ".parquet": "parquet", ".npz": "npz", ".txt": "image-list"}
 """The source that reads a file, by the end of its name."""
@@ -33,8 +34,7 @@ def data_config(data: str, settings: Sequence[str], root: Path | None) -> DataCo
         InputError: it is none of these, or the settings do not go with it.
     """
     tree = {"data": _tree(data, _given(settings), root)}
-    for setting in settings:
-        set_dotted(tree, *parse_override(setting))
+    override(tree, settings)
     return validate(DataConfig, tree["data"], data)
 
 

@@ -23,16 +23,9 @@ from tailwise.losses import find_loss
 from tailwise.posthoc import POSTHOC, build_posthoc, posthoc_arguments
 from tailwise.reading import expanded
 from tailwise.recipes.config import Recipe
+from tailwise.recipes.overrides import Tree, merge, override
 from tailwise.recipes.yaml_text import YAMLProblemError, parse_yaml, read_yaml
 
-Tree = dict[str, Any]
-CHOSEN_OTHERWISE = {
-    "recipe": "the recipe's own name",
-    "method": "--loss",
-    "loss": "--loss",
-    "loss.name": "--loss",
-    "seed": "--seed or --seeds",
-}
 Model = TypeVar("Model", bound=BaseModel)
 LONGEST_VALUE = 200
 """Characters of a wrong value that a message repeats."""
@@ -170,11 +163,7 @@ class RecipeTemplate:
         tree |= {"recipe": self.name, "method": method}
         if seed is not None:
             tree["seed"] = seed
-        given = [(*parse_override(override), override) for override in overrides]
-        for key, value, override in _names_first(given):
-            if key in CHOSEN_OTHERWISE:
-                raise InputError(f"--set {override}: {key} is chosen with {CHOSEN_OTHERWISE[key]}")
-            set_dotted(tree, key, value)
+        override(tree, overrides)
         return validate(Recipe, tree, f"recipe {self.name}")
 
     def _method_settings(self, method: str) -> Tree:
@@ -281,45 +270,6 @@ def _filled(family: Family, text: str, choices: Mapping[str, str]) -> str:
     return "".join(choices[piece] if place % 2 else piece for place, piece in enumerate(pieces))
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
-    """``base`` with ``over`` laid on top, mapping by mapping; a mapping that names another ``name`` replaces."""
-    merged = copy.deepcopy(dict(base))
-    for key, value in over.items():
-        old = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping) and value.get("name") in (None, old.get("name")):
-            merged[key] = merge(old, value)
-        else:
-            merged[key] = copy.deepcopy(value)
-    return merged
-
-
-def parse_override(text: str) -> tuple[str, Any]:
-    """``key=value`` with the value read as YAML."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"--set takes key=value, got {text!r}; for example --set training.epochs=50")
-    try:
-        return key.strip(), parse_yaml(value)
-    except YAMLProblemError as error:
-        raise InputError(f"the value of --set {reprlib.repr(text)} is not valid YAML: {error}") from error
-
-
-def _names_first(given: Iterable[tuple[str, Any, str]]) -> list[tuple[str, Any, str]]:
-    """Settings in their order, but the name of a section, which brings its defaults, before the others of it."""
-    ordered: list[tuple[str, Any, str]] = []
-    for setting in given:
-        section, _, field = setting[0].rpartition(".")
-        place = len(ordered)
-        if field == "name":
-            keys = [key for key, *_ in ordered]
-            # Those before the section as a whole, or what it is part of, was set are lost anyway.
-            whole = max((at for at, key in enumerate(keys) if f"{section}.".startswith(f"{key}.")), default=-1)
-            beside = (at for at, key in enumerate(keys) if key.startswith(f"{section}.") and key != setting[0])
-            place = next((at for at in beside if at > whole), place)
-        ordered.insert(place, setting)
-    return ordered
-
-
 def parse_corrections(texts: Sequence[str]) -> dict[str, Correction]:
     """``METHOD=POSTHOC``, each as a row METHOD+POSTHOC whose correction has its default arguments.
 
@@ -342,21 +292,6 @@ def parse_corrections(texts: Sequence[str]) -> dict[str, Correction]:
                 )
         rows[name] = validate(Correction, {"method": method, "posthoc": posthoc}, f"--correction {text}")
     return rows
-
-
-def set_dotted(tree: Tree, key: str, value: Any) -> None:
-    """Set ``a.b.c`` in nested mappings."""
-    *parents, last = key.split(".")
-    if not all((*parents, last)):
-        raise InputError(f"--set {key}: names are joined by single dots, as in training.epochs")
-    for parent in parents:
-        below = tree.setdefault(parent, {})
-        if not isinstance(below, dict):
-            raise InputError(f"--set {key}: {parent} is a value, {below!r}, and has nothing below it")
-        tree = below
-    if last == "name" and tree.get("name") != value:
-        tree.clear()  # as in merge: what another name brings are its own fields
-    tree[last] = value
 
 
 def validate(model: type[Model], tree: Tree, origin: str) -> Model:

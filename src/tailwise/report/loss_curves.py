@@ -26,8 +26,9 @@ from tailwise.losses import (
     find_loss,
 )
 from tailwise.losses._one_vs_rest import OneVsRestLoss
-from tailwise.recipes.catalog import parse_override, validate
+from tailwise.recipes.catalog import validate
 from tailwise.recipes.loss_config import LossConfig
+from tailwise.recipes.overrides import parse_override
 
 Curve = NDArray[np.float64]
 GRID = np.linspace(0.005, 0.995, 199)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from tailwise.recipes.catalog import RecipeTemplate, Tree, load_recipe
+from tailwise.recipes.catalog import RecipeTemplate, load_recipe
 from tailwise.recipes.config import Recipe
+from tailwise.recipes.overrides import Tree
 from tailwise.report.comparison import Comparison, compare
 from tailwise.report.evaluation import rows_of
 from tailwise.report.runs import read_run

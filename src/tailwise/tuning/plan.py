@@ -11,8 +11,9 @@ from typing import Any
 from tailwise.counts import ClassCounts
 from tailwise.errors import InputError
 from tailwise.losses import find_loss
-from tailwise.recipes.catalog import RecipeTemplate, Tree, validate
+from tailwise.recipes.catalog import RecipeTemplate, validate
 from tailwise.recipes.config import Recipe
+from tailwise.recipes.overrides import Tree
 from tailwise.tuning.space import OWN, RECIPE_SETTINGS, SIGNIFICANT_DIGITS, Choices, Domain, Space, Value, default_space
 from tailwise.tuning.validation import HeldOut, held_out
 
