@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,9 +17,10 @@ from tailwise.errors import InputError, StoppedError, TailwiseWarning, TrainingE
 from tailwise.recipes.config import Recipe
 from tailwise.training.device import Device, Parallel, build_fabric, set_threads, threads_restored
 from tailwise.training.faults import faults_named
+from tailwise.training.interrupts import interrupts_handled_by
 from tailwise.training.logs import check_logs, run_logs
 from tailwise.training.memory import keep_freed_memory
-from tailwise.training.processes import Processes, interrupts_end_at_once
+from tailwise.training.processes import Processes
 from tailwise.training.run import Run
 from tailwise.training.run_directory import RunDirectory
 
@@ -101,7 +103,8 @@ def _started(recipe: Recipe, options: RunOptions) -> Processes:
     fabric = build_fabric(recipe, options.device, options.devices, options.nodes, options.parallel)
     if options.nodes > 1 and is_first_process():
         warnings.warn(f"waiting for the processes of {options.nodes} machines", TailwiseWarning, stacklevel=3)
-    with interrupts_end_at_once():
+    # Processes wait here for one another to begin, where no handler of Python's is called.
+    with interrupts_handled_by(signal.SIG_DFL):
         fabric.launch()
     return Processes(fabric)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import threading
 import time
@@ -23,19 +22,6 @@ from tailwise.models.whole_batch_norm import WholeBatchStatistics
 
 MESSAGE_BYTES = 4096
 SECONDS_BETWEEN_LOOKS = 1.0
-
-
-@contextmanager
-def interrupts_end_at_once() -> Iterator[None]:
-    """While processes wait for one another to begin, which no handler of Python's can end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class Processes:

@@ -20,6 +20,7 @@ from typing import Any
 from tailwise.errors import InputError, TailwiseWarning, first_line
 from tailwise.recipes.config import Recipe
 from tailwise.training.engine import RunOptions, train
+from tailwise.training.interrupts import interrupts_handled_by
 from tailwise.training.run_directory import RunDirectory
 
 Report = Callable[[dict[str, Any]], None]
@@ -194,7 +195,8 @@ def _submitted(
 ) -> Future[Failure | None]:
     """The outcome to come of a job; of one that never began, if the pool is broken already."""
     try:
-        with _interrupts_ignored():  # inherited by the workers: Ctrl-C reaches the whole group, the parent ends them
+        # Ignored by the workers too: Ctrl-C reaches the whole group, and the parent ends them.
+        with interrupts_handled_by(signal.SIG_IGN):
             return pool.submit(train_job, job, options, stop_at_bad_input)
     except BrokenProcessPool as error:
         never: Future[Failure | None] = Future()
@@ -245,18 +247,6 @@ def train_job(job: Job, options: RunOptions, stop_at_bad_input: bool) -> Failure
             raise
         return Failure(job, first_line(error), bad_input)
     return None
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
 
 
 def _start_worker() -> None:
