@@ -56,9 +56,10 @@ def run(
     from tailwise.training.sweep import Job, epochs_left, run_directory
 
     devices, nodes = launched_with(devices, nodes)
-    if devices * nodes > 1:
+    several = devices * nodes > 1
+    if several:
         end_at_once()
-    silent = devices * nodes > 1 and not is_first_process()
+    silent = several and not is_first_process()
     try:
         resolved = load_recipe(recipe).resolve(loss, seed, settings or ())
     except InputError as error:

@@ -96,11 +96,10 @@ def decode_image(
         raise InputError(
             f"{name} claims to have more than {MOST_PIXELS:,} pixels; make it smaller, or cut it into parts"
         ) from error
-    except OSError as error:
-        if error.errno in (None, errno.EINVAL):  # Pillow's own, of what is no image, and of what is no file
-            raise InputError(f"{name} is not a readable image; replace or remove it") from error
-        raise InputError(f"{name} cannot be read ({error.strerror}); make it readable") from error
     except Exception as error:  # Pillow's decoders raise all kinds of exceptions on broken files
+        # An OSError without a number is Pillow's own, and EINVAL says that it is no file.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise InputError(f"{name} cannot be read ({error.strerror}); make it readable") from error
         raise InputError(f"{name} is not a readable image; replace or remove it") from error
     if image_size is not None:
         right, lower = min(box[2] / reduction, converted.width), min(box[3] / reduction, converted.height)
